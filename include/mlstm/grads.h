@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MLSTM_GRADS_H
+#define MLSTM_GRADS_H
+
+/**
+ * @file grads.h
+ * @brief One gradient for each parameter.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mlstm/export.h>
+#include <mlstm/stack.h>
+#include <mlstm/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @defgroup grads Gradients
+ *
+ * Gradients of all parameters of a stack, in one contiguous block. ::mlstm_backward adds to it, so
+ * gradients can be accumulated over windows, streams and workers; nothing but ::mlstm_grads_zero sets
+ * it back.
+ *
+ * @{ */
+
+/** Gradients of a stack's parameters; opaque. */
+typedef struct mlstm_grads mlstm_grads;
+
+/**
+ * Makes gradients for a stack, all 0.
+ *
+ * @param stack       only its sizes are read
+ * @param[out] grads  free it with ::mlstm_grads_destroy
+ */
+MLSTM_API mlstm_status mlstm_grads_create(const mlstm_stack *stack, mlstm_grads **grads);
+
+/** Frees gradients. NULL is left alone. */
+MLSTM_API void mlstm_grads_destroy(mlstm_grads *grads);
+
+/** Sets every gradient to 0. */
+MLSTM_API mlstm_status mlstm_grads_zero(mlstm_grads *grads);
+
+/** Multiplies every gradient by `factor`. */
+MLSTM_API mlstm_status mlstm_grads_scale(mlstm_grads *grads, float factor);
+
+/**
+ * Adds the gradients of one worker to those of another.
+ *
+ * @param grads  added to
+ * @param other  of the same stack; may be `grads` itself
+ */
+MLSTM_API mlstm_status mlstm_grads_add(mlstm_grads *grads, const mlstm_grads *other);
+
+/**
+ * The global norm: the square root of the sum of all squares, over all parameters, in float64.
+ *
+ * @param[out] norm infinite or NaN where the gradients are
+ */
+MLSTM_API mlstm_status mlstm_grads_norm(const mlstm_grads *grads, float *norm);
+
+/**
+ * Clips by the global norm: multiplies all gradients by `max_norm / norm` where `norm` exceeds
+ * `max_norm` (Pascanu et al. 2013; TensorFlow's `clip_by_global_norm`).
+ *
+ * @param max_norm   above 0
+ * @param[out] norm  the norm before; NULL where it is not wanted
+ * @retval MLSTM_ERROR_NOT_FINITE the norm is NaN or infinite; the gradients are as before
+ */
+MLSTM_API mlstm_status mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm, float *norm);
+
+/**
+ * Copies the gradient of one parameter out, in the parameter's canonical layout.
+ *
+ * @param name  as in ::mlstm_stack_get_param
+ * @param count the product of the parameter's dimensions
+ */
+MLSTM_API mlstm_status mlstm_grads_get(const mlstm_grads *grads, const char *name, float *values,
+                                       size_t count);
+
+/** Copies the gradient of one parameter in; the counterpart of ::mlstm_grads_get. */
+MLSTM_API mlstm_status mlstm_grads_set(mlstm_grads *grads, const char *name, const float *values,
+                                       size_t count);
+
+/**
+ * The block itself, for loops over all gradients: sums over processes, norms, noise.
+ *
+ * Its order is the kernels' own and may differ between machines with different instruction sets; some
+ * of its numbers are padding, which is 0 and should stay so.
+ *
+ * @param[out] data  good until the gradients are freed
+ * @param[out] count floats in it
+ */
+MLSTM_API mlstm_status mlstm_grads_data(mlstm_grads *grads, float **data, size_t *count);
+
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

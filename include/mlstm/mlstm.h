@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MLSTM_MLSTM_H
+#define MLSTM_MLSTM_H
+
+/**
+ * @file mlstm.h
+ * @brief libmlstm: multi-layer LSTMs on CPUs, trained and run from C.
+ *
+ * This header includes all the others; read them in this order, they are the manual.
+ *
+ * | handle             | is                                                           | header      |
+ * |--------------------|--------------------------------------------------------------|-------------|
+ * | `mlstm_cell`       | the description of one layer                                 | cell.h      |
+ * | `mlstm_stack`      | the layers, the readout, and every parameter                 | stack.h     |
+ * | `mlstm_state`      | c and h of every layer, and the recorded window              | state.h     |
+ * | `mlstm_grads`      | one gradient for each parameter                              | grads.h     |
+ * | `mlstm_optimizer`  | an update rule and its slots                                 | optimizer.h |
+ *
+ * Three verbs move data: ::mlstm_step_forward (or ::mlstm_forward for a whole window),
+ * ::mlstm_backward (pass.h) and ::mlstm_apply_grads (optimizer.h). Losses are in loss.h, statuses
+ * and error sentences in status.h, the caller's allocator in allocator.h.
+ *
+ * @section example A whole training program
+ *
+ * Two layers that learn the sign of their input one step late:
+ * @snippet quickstart.c quickstart
+ *
+ * @section conventions What holds for every function
+ *
+ * - **Letters.** `T` steps, `B` batch rows, `I` input size, `H` hidden size, `L` layers, `O`
+ *   outputs. `[T,B,I]` is a row-major array: the last index runs fastest, no gaps. Numbers are
+ *   float32. Sizes are `int32_t`, counts of array elements `size_t`.
+ * - **Errors.** Every function that can fail returns an ::mlstm_status. On anything but ::MLSTM_OK,
+ *   ::mlstm_last_error gives a sentence with the offending values, and nothing that the caller can
+ *   see has changed: no handle, no parameter, no output array. The library never prints, exits or
+ *   aborts. Functions that return a size or a pointer answer 0 or NULL where a handle is NULL.
+ * - **Arrays** of the caller are only read or written during the call; the library keeps no pointer
+ *   to them. Inputs and outputs of one call must not overlap unless the function says so. NaN and
+ *   infinity in them are data, not errors: they pass through as arithmetic has it.
+ * - **Ownership.** What `mlstm_X_create` makes, `mlstm_X_destroy` frees; it takes NULL. A stack takes
+ *   over its cells. States, gradients and optimizers belong to the stack that they were made from
+ *   (every function refuses those of another stack), but may be freed before or after it.
+ * - **Memory.** It is allocated by `_create`, ::mlstm_stack_set_readout and
+ *   ::mlstm_state_set_threads, never by a forward, backward or update call.
+ * - **Threads.** Different handles may be used from different threads at the same time. One handle
+ *   may not, with one exception that matters: any number of threads may read one stack (`const
+ *   mlstm_stack *`), each with a state and gradients of its own, while nobody changes its parameters.
+ * - **Reproducibility.** The same calls with the same inputs give the same bits on the same machine
+ *   and build, whatever the number of threads. A seed gives the same initial weights everywhere.
+ */
+
+#include <mlstm/allocator.h>
+#include <mlstm/cell.h>
+#include <mlstm/grads.h>
+#include <mlstm/loss.h>
+#include <mlstm/optimizer.h>
+#include <mlstm/pass.h>
+#include <mlstm/stack.h>
+#include <mlstm/state.h>
+#include <mlstm/status.h>
+#include <mlstm/version.h>
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MLSTM_STATE_H
+#define MLSTM_STATE_H
+
+/**
+ * @file state.h
+ * @brief c and h of every layer, and the window that the backward pass walks.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mlstm/export.h>
+#include <mlstm/stack.h>
+#include <mlstm/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @defgroup state State
+ *
+ * A state is one stream through a stack: the state tensor `[L,2,B,H]` (index 0 of the second dimension
+ * is c, 1 is h) and the record of the steps since the window began. Where layers have different sizes,
+ * the tensor is their `[2,B,H_l]` blocks one after the other.
+ *
+ * Nothing happens to c and h behind the caller's back: each step moves them on, ::mlstm_state_set and
+ * ::mlstm_state_zero replace them, ::mlstm_state_begin_window keeps them. Truncated backpropagation
+ * over windows of T steps is therefore:
+ *
+ *     mlstm_state_zero(state);                        once for each sequence
+ *     for each window:
+ *         mlstm_state_begin_window(state);            keep c and h, forget the recorded steps
+ *         mlstm_forward(stack, state, x, T, y);       record T steps
+ *         mlstm_backward(stack, state, ..., grads);   back to the start of the window, no further
+ *
+ * @{ */
+
+/** One stream through a stack; opaque. */
+typedef struct mlstm_state mlstm_state;
+
+/**
+ * Makes a state with c and h 0 and nothing recorded. All memory that passes over it will need is
+ * allocated here.
+ *
+ * @param stack       only its sizes are read; may be freed before the state
+ * @param batch       `B`, at least 1
+ * @param window      the most steps that can be recorded between two calls of
+ *                    ::mlstm_state_begin_window; 0 makes a state for inference, which records
+ *                    nothing and takes any number of steps
+ * @param[out] state  the new state; free it with ::mlstm_state_destroy
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, `batch` below 1 or `window` below 0
+ * @retval MLSTM_ERROR_TOO_LARGE
+ * @retval MLSTM_ERROR_OUT_OF_MEMORY
+ */
+MLSTM_API mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t window,
+                                          mlstm_state **state);
+
+/** Frees a state and ends its threads. NULL is left alone. */
+MLSTM_API void mlstm_state_destroy(mlstm_state *state);
+
+/**
+ * Sets how many threads passes over this state use; 1 for a new state.
+ *
+ * The calling thread is one of them; the others are started here, sleep between passes, and end with
+ * the state. Results have the same bits for every number. Work too small to gain from a second thread
+ * stays on the calling one. In a child process after `fork` the state runs on the calling thread
+ * until this is called again.
+ *
+ * @param threads at least 1, at most 1024
+ * @retval MLSTM_ERROR_SYSTEM no thread could be started; the number is as before
+ * @retval MLSTM_ERROR_OUT_OF_MEMORY
+ */
+MLSTM_API mlstm_status mlstm_state_set_threads(mlstm_state *state, int32_t threads);
+
+/** The number of threads; 0 for NULL. */
+MLSTM_API int32_t mlstm_state_threads(const mlstm_state *state);
+
+/** Sets c and h of every layer to 0 and begins a window. */
+MLSTM_API mlstm_status mlstm_state_zero(mlstm_state *state);
+
+/** Begins a window: c and h stay, the recorded steps and the final gradient are forgotten. */
+MLSTM_API mlstm_status mlstm_state_begin_window(mlstm_state *state);
+
+/** How many floats the state tensor has, the sum over layers of `2*B*H`; 0 for NULL. */
+MLSTM_API size_t mlstm_state_size(const mlstm_state *state);
+
+/** `B`; 0 for NULL. */
+MLSTM_API int32_t mlstm_state_batch(const mlstm_state *state);
+
+/** Steps that a window can record, as given to ::mlstm_state_create; 0 for NULL. */
+MLSTM_API int32_t mlstm_state_window(const mlstm_state *state);
+
+/** Steps recorded since the window began; 0 for NULL and for a state for inference. */
+MLSTM_API int32_t mlstm_state_steps(const mlstm_state *state);
+
+/** Bytes that the state holds, record and working memory included; 0 for NULL. */
+MLSTM_API size_t mlstm_state_bytes(const mlstm_state *state);
+
+/**
+ * Replaces c and h of every layer and begins a window.
+ *
+ * @param values the state tensor `[L,2,B,H]`
+ * @param count  ::mlstm_state_size
+ * @retval MLSTM_ERROR_MISMATCH `count` is another number
+ */
+MLSTM_API mlstm_status mlstm_state_set(mlstm_state *state, const float *values, size_t count);
+
+/** Copies c and h of every layer out, as they are after the last step; `[L,2,B,H]`. */
+MLSTM_API mlstm_status mlstm_state_get(const mlstm_state *state, float *values, size_t count);
+
+/**
+ * Replaces c, h or both of one layer and begins a window.
+ *
+ * @param layer 0 to L-1
+ * @param c,h   `[B,H]` of that layer; NULL leaves that half as it is
+ */
+MLSTM_API mlstm_status mlstm_state_set_layer(mlstm_state *state, int32_t layer, const float *c,
+                                             const float *h);
+
+/** Copies c, h or both of one layer out, `[B,H]` each; NULL where not wanted. */
+MLSTM_API mlstm_status mlstm_state_get_layer(const mlstm_state *state, int32_t layer, float *c,
+                                             float *h);
+
+/**
+ * Copies out what the top layer gave at every recorded step.
+ *
+ * @param[out] c,h `[T,B,H]` of the top layer, T = ::mlstm_state_steps; NULL where not wanted
+ * @retval MLSTM_ERROR_ORDER nothing is recorded
+ */
+MLSTM_API mlstm_status mlstm_state_get_top(const mlstm_state *state, float *c, float *h);
+
+/**
+ * Gives the gradient of the loss with respect to the state after the last recorded step, on top of
+ * what `mlstm_backward` is given for each step: the part of the loss that lies beyond this window.
+ * It stays until the window ends.
+ *
+ * @param values `[L,2,B,H]`; NULL for none, as when a window begins
+ * @param count  ::mlstm_state_size; not read with NULL
+ * @retval MLSTM_ERROR_ORDER a state for inference
+ * @retval MLSTM_ERROR_MISMATCH
+ */
+MLSTM_API mlstm_status mlstm_state_set_final_grad(mlstm_state *state, const float *values,
+                                                  size_t count);
+
+/**
+ * Copies out the gradient with respect to the state at the beginning of the window, as the last
+ * ::mlstm_backward in this window found it.
+ *
+ * @param[out] values `[L,2,B,H]`
+ * @param count       ::mlstm_state_size
+ * @retval MLSTM_ERROR_ORDER no backward pass in this window
+ * @retval MLSTM_ERROR_MISMATCH
+ */
+MLSTM_API mlstm_status mlstm_state_get_initial_grad(const mlstm_state *state, float *values,
+                                                    size_t count);
+
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The LSTM cell on tiles: products and activations of a step forward, and their gradients backward.
+ *
+ * Activations work on a group: four vectors i, j, f, o of the same W units. Where a panel is as wide
+ * as four vectors (U = W) each row of the product is one group. In small layers a group holds the U
+ * units of W / U rows, whose gates have to change places first.
+ */
+
+#ifndef CELL_H
+#define CELL_H
+
+#include "activation.h"
+#include "kernels.h"
+#include "tile.h"
+
+struct group {
+    vec i, j, f, o;
+};
+
+#if W == 16
+/* Four rows [i j f o] of quarter vectors to i, j, f, o; its own inverse. */
+INLINE struct group exchange_quarters(vec a, vec b, vec c, vec d)
+{
+    const vec ij0 = SHUFFLE(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const vec fo0 = SHUFFLE(a, b, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+    const vec ij1 = SHUFFLE(c, d, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const vec fo1 = SHUFFLE(c, d, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+    return (struct group){
+        SHUFFLE(ij0, ij1, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+        SHUFFLE(ij0, ij1, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31),
+        SHUFFLE(fo0, fo1, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+        SHUFFLE(fo0, fo1, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)};
+}
+#endif
+
+#if W >= 8
+INLINE vec low_halves(vec a, vec b)
+{
+#if W == 16
+    return SHUFFLE(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+#else
+    return SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11);
+#endif
+}
+
+INLINE vec high_halves(vec a, vec b)
+{
+#if W == 16
+    return SHUFFLE(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+#else
+    return SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+#endif
+}
+#endif
+
+/* Group g of a tile; rows that are not there are 0. */
+INLINE struct group gather(int32_t rows, int32_t vectors, const struct tile *t, int32_t g)
+{
+    const vec none = splat(0.0f);
+#if W == 16
+    if (vectors == 1) {
+        const int32_t r = 4 * g;
+        return exchange_quarters(t->at[r][0], r + 1 < rows ? t->at[r + 1][0] : none,
+                                 r + 2 < rows ? t->at[r + 2][0] : none,
+                                 r + 3 < rows ? t->at[r + 3][0] : none);
+    }
+#endif
+#if W >= 8
+    if (vectors == 2) {
+        const int32_t r = 2 * g;
+        const vec ij = r + 1 < rows ? t->at[r + 1][0] : none, fo = r + 1 < rows ? t->at[r + 1][1] : none;
+        return (struct group){low_halves(t->at[r][0], ij), high_halves(t->at[r][0], ij),
+                              low_halves(t->at[r][1], fo), high_halves(t->at[r][1], fo)};
+    }
+#endif
+    (void)rows, (void)vectors, (void)none;
+    return (struct group){t->at[g][0], t->at[g][1], t->at[g][2], t->at[g][3]};
+}
+
+/* The rows of a group back to row order, at most `rows` of them. */
+INLINE void scatter(int32_t rows, int32_t vectors, struct group in, float *out)
+{
+#if W == 16
+    if (vectors == 1) {
+        const struct group r = exchange_quarters(in.i, in.j, in.f, in.o);
+        store(out, r.i);
+        if (rows > 1)
+            store(out + W, r.j);
+        if (rows > 2)
+            store(out + 2 * W, r.f);
+        if (rows > 3)
+            store(out + 3 * W, r.o);
+        return;
+    }
+#endif
+#if W >= 8
+    if (vectors == 2) {
+        store(out, low_halves(in.i, in.j));
+        store(out + W, low_halves(in.f, in.o));
+        if (rows > 1) {
+            store(out + 2 * W, high_halves(in.i, in.j));
+            store(out + 3 * W, high_halves(in.f, in.o));
+        }
+        return;
+    }
+#endif
+    (void)rows, (void)vectors;
+    store(out, in.i);
+    store(out + W, in.j);
+    store(out + 2 * W, in.f);
+    store(out + 3 * W, in.o);
+}
+
+/* c' = c * sigmoid(f + forget_bias) + sigmoid(i) * tanh(j);  h' = tanh(c') * sigmoid(o) */
+INLINE void cell_group(struct group a, float forget_bias, const float *c, float *c_next,
+                       float *h_next, float *gates, float *tanh_c)
+{
+    const vec i = vsigmoid(a.i);
+    const vec j = vtanh(a.j);
+    const vec f = vsigmoid(a.f + splat(forget_bias));
+    const vec o = vsigmoid(a.o);
+    const vec next = load(c) * f + i * j;
+    const vec squashed = vtanh(next);
+    store(c_next, next);
+    store(h_next, squashed * o);
+    if (gates) {
+        store(gates, i);
+        store(gates + W, j);
+        store(gates + 2 * W, f);
+        store(gates + 3 * W, o);
+        store(tanh_c, squashed);
+    }
+}
+
+INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_forward *s,
+                              int32_t step, int32_t row, int32_t panel)
+{
+    const int32_t width = vectors * W;
+    const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
+    const size_t unit = (size_t)panel * (size_t)s->units;
+    const float *kernel =
+        s->kernel + (size_t)panel * (size_t)(1 + s->input + s->hidden) * (size_t)width;
+    const size_t here = at * s->row + unit, next = here + (size_t)s->batch * s->row;
+    const size_t per_group = 4 / (size_t)vectors;
+    struct tile sum, input;
+
+    tile_zero(rows, vectors, &sum);
+    tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1,
+                  kernel + (size_t)(1 + s->input) * (size_t)width, (size_t)width, s->hidden);
+    if (s->x) {
+        tile_row(rows, vectors, &input, kernel);
+        tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
+                      (size_t)width, s->input);
+    } else {
+        tile_load(rows, vectors, &input,
+                  s->preact + (size_t)panel * s->preact_panel + at * (size_t)width, (size_t)width);
+    }
+    tile_add(rows, vectors, &sum, &input);
+
+    /* Steps of a small layer take up whole groups in the record. */
+    const size_t groups = ((size_t)s->batch + per_group - 1) / per_group;
+    float *gates = s->gates ? s->gates + (size_t)panel * s->gates_panel +
+                                  ((size_t)step * groups + (size_t)row / per_group) * 4 * W
+                            : NULL;
+#pragma GCC unroll 8
+    for (size_t g = 0; g * per_group < (size_t)rows; g++) {
+        const size_t offset = g * per_group * s->row;
+        cell_group(gather(rows, vectors, &sum, (int32_t)g), s->forget_bias, s->c + here + offset,
+                   s->c + next + offset, s->h + next + offset, gates ? gates + g * 4 * W : NULL,
+                   s->tanh_c ? s->tanh_c + here + offset : NULL);
+    }
+}
+
+INLINE void cell_forward_panels(int32_t vectors, const struct cell_forward *s)
+{
+    const int32_t most = tile_rows(vectors);
+    for (int32_t step = s->step_begin; step < s->step_end; step++)
+        for (int32_t panel = s->panel_begin; panel < s->panel_end; panel++)
+            for (int32_t row = s->row_begin, n; row < s->row_end; row += n) {
+                n = s->row_end - row;
+                n = vectors == 4 ? next_rows(n, most) : n < most ? n : most;
+                WITH_ROWS(n, vectors, cell_forward_tile, s, step, row, panel);
+            }
+}
+
+static void cell_forward(const struct cell_forward *s)
+{
+    switch (4 * s->units / W) {
+#if W == 16
+    case 1: cell_forward_panels(1, s); break;
+#endif
+#if W >= 8
+    case 2: cell_forward_panels(2, s); break;
+#endif
+    default: cell_forward_panels(4, s); break;
+    }
+}
+
+/*
+ * With dh the gradient on h', dc on c':
+ *   dc += dh * o * (1 - tanh(c')^2);   the gates' inputs get
+ *   di = dc * j * i(1-i);  dj = dc * i * (1-j^2);  df = dc * c * f(1-f);  do = dh * tanh(c') * o(1-o)
+ * and c gets dc * f.
+ */
+INLINE struct group cell_gradient(const float *gates, vec tanh_c, vec c, vec dh, vec dc,
+                                  vec *dc_before)
+{
+    const vec one = splat(1.0f);
+    const vec i = load(gates), j = load(gates + W), f = load(gates + 2 * W),
+              o = load(gates + 3 * W);
+    const vec dho = dh * o;
+    dc += dho - dho * tanh_c * tanh_c;
+    *dc_before = dc * f;
+    return (struct group){dc * j * (i * (one - i)), dc * i * (one - j * j),
+                          dc * c * (f * (one - f)), dho * tanh_c * (one - o)};
+}
+
+/* The gradients of one group; dh comes in, dc is carried. */
+INLINE void cell_backward_group(int32_t rows, int32_t vectors, const struct cell_backward *s,
+                                size_t at, size_t unit, const float *gates, float *dc_carry, vec dh,
+                                float *dgates)
+{
+    const size_t here = at * s->row + unit;
+    const size_t out = at * s->out_row + unit;
+    vec dc = load(dc_carry), dc_before;
+    if (s->dh_out)
+        dh += load(s->dh_out + out);
+    if (s->dc_out)
+        dc += load(s->dc_out + out);
+    const struct group g =
+        cell_gradient(gates, load(s->tanh_c + here), load(s->c + here), dh, dc, &dc_before);
+    store(dc_carry, dc_before);
+    scatter(rows, vectors, g, dgates);
+}
+
+/* dh_carry = dgates of `step` @ transposed recurrent kernel, for the rows and units of this call. */
+INLINE void carry_back(const struct cell_backward *s, int32_t step)
+{
+    const size_t width = 4 * (size_t)s->units;
+    product(&(struct product){
+        .a = s->dgates + (size_t)step * (size_t)s->batch * width,
+        .a_row = width,
+        .a_segment = (ptrdiff_t)s->dgates_panel,
+        .segments = s->panels,
+        .length = (int32_t)width,
+        .b = s->transposed,
+        .b_panel = s->block,
+        .width = s->width,
+        .init = PRODUCT_ZERO,
+        .c = s->dh_carry,
+        .c_row = s->carry_row,
+        .c_panel = (size_t)s->width,
+        .columns = (int32_t)s->carry_row,
+        .row_begin = s->row_begin,
+        .row_end = s->row_end,
+        .panel_begin = s->block_begin,
+        .panel_end = s->block_end,
+    });
+}
+
+INLINE void cell_backward_wide(const struct cell_backward *s)
+{
+    const int32_t panels_per_block = s->width / W;
+    const int32_t end = s->block_end * panels_per_block;
+    for (int32_t step = s->step_end - 1; step >= s->step_begin; step--) {
+        if (step + 1 < s->steps)
+            carry_back(s, step + 1);
+        for (int32_t panel = s->block_begin * panels_per_block;
+             panel < (end < s->panels ? end : s->panels); panel++)
+            for (int32_t row = s->row_begin; row < s->row_end; row++) {
+                const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
+                const size_t carry = (size_t)row * s->carry_row + (size_t)panel * W;
+                cell_backward_group(
+                    1, 4, s, at, (size_t)panel * W,
+                    s->gates + (size_t)panel * s->gates_panel + at * 4 * W, s->dc_carry + carry,
+                    load(s->dh_carry + carry),
+                    s->dgates + (size_t)panel * s->dgates_panel + at * 4 * W);
+            }
+    }
+}
+
+#if W >= 8
+/* The first U lanes of several rows side by side. */
+INLINE vec gather_units(int32_t rows, int32_t vectors, const struct tile *t, int32_t g)
+{
+    const vec none = splat(0.0f);
+#if W == 16
+    if (vectors == 1) {
+        const int32_t r = 4 * g;
+        const vec low = SHUFFLE(t->at[r][0], r + 1 < rows ? t->at[r + 1][0] : none, 0, 1, 2, 3, 16, 17, 18,
+                                19, 0, 0, 0, 0, 0, 0, 0, 0);
+        const vec high = SHUFFLE(r + 2 < rows ? t->at[r + 2][0] : none,
+                                 r + 3 < rows ? t->at[r + 3][0] : none, 0, 1, 2, 3, 16, 17, 18, 19, 0,
+                                 0, 0, 0, 0, 0, 0, 0);
+        return low_halves(low, high);
+    }
+#endif
+    (void)vectors;
+    return low_halves(t->at[2 * g][0], 2 * g + 1 < rows ? t->at[2 * g + 1][0] : none);
+}
+
+/* A small layer: dh stays in registers between the product and the gates. */
+INLINE void cell_backward_tile(int32_t rows, int32_t vectors, const struct cell_backward *s,
+                               int32_t step, int32_t row)
+{
+    const size_t width = 4 * (size_t)s->units;
+    const size_t per_group = 4 / (size_t)vectors;
+    const size_t groups = ((size_t)s->batch + per_group - 1) / per_group;
+    const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
+    float *dgates = s->dgates + at * width;
+    const int32_t first = step + 1 == s->steps;
+    struct tile even, odd;
+    tile_zero(rows, 1, &even);
+    tile_zero(rows, 1, &odd);
+    if (!first) {
+        const float *after = dgates + (size_t)s->batch * width;
+        tile_multiply(rows, 1, &even, after, width, 2, s->transposed, 2 * W, 2 * s->units);
+        tile_multiply(rows, 1, &odd, after + 1, width, 2, s->transposed + W, 2 * W, 2 * s->units);
+        tile_add(rows, 1, &even, &odd);
+    }
+#pragma GCC unroll 8
+    for (size_t g = 0; g * per_group < (size_t)rows; g++) {
+        const size_t carry = ((size_t)row + g * per_group) * s->carry_row;
+        const int32_t left = rows - (int32_t)(g * per_group);
+        cell_backward_group(
+            left, vectors, s, at + g * per_group, 0,
+            s->gates + ((size_t)step * groups + (size_t)row / per_group + g) * 4 * W,
+            s->dc_carry + carry,
+            first ? load(s->dh_carry + carry) : gather_units(rows, vectors, &even, (int32_t)g),
+            dgates + g * per_group * width);
+    }
+}
+
+INLINE void cell_backward_small(int32_t vectors, const struct cell_backward *s)
+{
+    const int32_t most = tile_rows(vectors);
+    for (int32_t step = s->step_end - 1; step >= s->step_begin; step--)
+        for (int32_t row = 0, n; row < s->batch; row += n) {
+            n = s->batch - row < most ? s->batch - row : most;
+            WITH_ROWS(n, vectors, cell_backward_tile, s, step, row);
+        }
+}
+#endif
+
+static void cell_backward(const struct cell_backward *s)
+{
+    switch (4 * s->units / W) {
+#if W == 16
+    case 1: cell_backward_small(1, s); break;
+#endif
+#if W >= 8
+    case 2: cell_backward_small(2, s); break;
+#endif
+    default: cell_backward_wide(s); break;
+    }
+}
+
+#endif

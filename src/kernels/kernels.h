@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KERNELS_H
+#define KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The arithmetic of the library: a table of functions for each instruction set, filled from one
+ * source. Kernels know arrays and strides; nothing of handles, names, threads or files.
+ *
+ * Letters: W lanes of a vector, U units of a panel (W, or a smaller power of two for layers that are
+ * smaller), N = 4U columns of a panel. A matrix [K, columns] is kept as panels [K, N], one after the
+ * other; the columns of a layer's panel are the gates i, j, f, o of the same U units, U each. Arrays
+ * whose rows are read or written by vectors have room for W floats after their end.
+ */
+
+/*
+ * C[r, n] = init + sum over s, k of A(r, s, k) * B[s*K + k, n], A(r, s, k) = a[r*a_row + s*a_segment + k].
+ */
+enum product_init {
+    PRODUCT_ZERO, /* 0 */
+    PRODUCT_BIAS, /* the row of B that comes before its first */
+    PRODUCT_ADD   /* what C holds */
+};
+
+struct product {
+    const float *a;
+    size_t a_row;
+    ptrdiff_t a_segment;
+    int32_t segments;
+    int32_t length; /* K of one segment */
+    const float *b; /* first row of panel 0 */
+    size_t b_panel; /* floats between panels */
+    int32_t width;  /* columns of a panel: W, 2W or 4W */
+    int32_t init;
+    float *c;
+    size_t c_row;
+    size_t c_panel;  /* floats between the same row in neighbouring panels */
+    int32_t columns; /* of C, in all panels */
+    int32_t row_begin, row_end;
+    int32_t panel_begin, panel_end;
+};
+
+/* B[k, n] += sum over r of A[r, k] * G[r, n], the gradient of a panel matrix; and its row of biases. */
+struct outer {
+    const float *a; /* [rows, K]; NULL adds the sum of G over r to one row */
+    size_t a_row;
+    const float *g; /* panels [rows, N] */
+    size_t g_panel;
+    int32_t rows;
+    int32_t width;
+    float *b;
+    size_t b_panel;
+    int32_t k_begin, k_end;
+    int32_t panel_begin, panel_end;
+};
+
+/* Consecutive steps of one layer, forward. Slot s of c and h is the state before step s. */
+struct cell_forward {
+    int32_t batch;
+    int32_t input, hidden;
+    int32_t units; /* U */
+    int32_t step_begin, step_end;
+    int32_t row_begin, row_end;
+    int32_t panel_begin, panel_end;
+    const float *kernel; /* panels [1 + I + H, 4U]: bias, input rows, recurrent rows */
+    const float *x;      /* [steps, B, I], or NULL where `preact` holds bias and input product */
+    size_t x_row;
+    const float *preact; /* panels [steps * B, 4U] */
+    size_t preact_panel;
+    /*
+     * Panels [steps * B, 4U] of activated i, j, f, o; NULL where nothing is recorded. A small layer has
+     * groups [steps, ceil(B * U / W), 4W] of the kernels' own order instead.
+     */
+    float *gates;
+    size_t gates_panel;
+    float *tanh_c; /* [steps, B, row]; NULL where nothing is recorded */
+    float *c, *h;  /* [steps + 1, B, row] */
+    size_t row;
+    float forget_bias;
+};
+
+/*
+ * Consecutive steps of one layer, from step_end - 1 back to step_begin. What a step gets from the one
+ * after it is computed from dgates at its beginning; for the last of all `steps` it stands in dh_carry.
+ */
+struct cell_backward {
+    int32_t batch;
+    int32_t units;
+    int32_t steps;
+    int32_t step_begin, step_end;
+    int32_t row_begin, row_end;
+    int32_t block_begin, block_end; /* blocks of `width` units of the transposed recurrent kernel */
+    int32_t panels;
+    const float *transposed; /* blocks [panels * 4U, width] */
+    size_t block;
+    int32_t width;
+    const float *gates; /* as in cell_forward */
+    size_t gates_panel;
+    const float *tanh_c, *c; /* as in cell_forward */
+    size_t row;
+    const float *dh_out, *dc_out; /* [steps, B, out_row]: from above; NULL for none */
+    size_t out_row;
+    float *dh_carry, *dc_carry; /* [B, carry_row] */
+    size_t carry_row;           /* whole blocks; U in a small layer */
+    float *dgates; /* panels [steps * B, 4U] */
+    size_t dgates_panel;
+};
+
+struct kernels {
+    const char *name;
+    int32_t width; /* W */
+    void (*product)(const struct product *);
+    void (*outer)(const struct outer *);
+    void (*cell_forward)(const struct cell_forward *);
+    void (*cell_backward)(const struct cell_backward *);
+    /* out[c*out_row + r] = in[r*in_row + c] for `rows` and `columns` of in. */
+    void (*transpose)(const float *in, size_t in_row, int32_t rows, int32_t columns, float *out,
+                      size_t out_row);
+    void (*scale)(float *values, size_t count, float factor);
+    void (*add)(float *values, const float *other, size_t count);
+    double (*sum_of_squares)(const float *values, size_t count);
+    void (*sgd)(float *values, const float *grads, size_t count, float rate);
+    void (*momentum)(float *values, float *moments, const float *grads, size_t count, float rate,
+                     float momentum, int32_t nesterov);
+    void (*adagrad)(float *values, float *accumulators, const float *grads, size_t count, float rate);
+    /* Probabilities, gradient and the sum of losses of `rows` rows; the arrays may be NULL. */
+    double (*softmax_cross_entropy)(const float *logits, const int32_t *labels, size_t rows,
+                                    int32_t classes, float gradient_scale, float *probabilities,
+                                    float *dlogits);
+    void (*sigmoid)(const float *in, float *out, size_t count);
+    void (*tanh)(const float *in, float *out, size_t count);
+};
+
+extern const struct kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_neon;
+
+/* The table of this process. */
+const struct kernels *kernels_get(void);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * One vector type of W floats, and what the kernels need beyond its arithmetic operators. Included by
+ * the file of each instruction set after it has defined W.
+ */
+
+#ifndef SIMD_H
+#define SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON) && W == 4
+#include <arm_neon.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vec __attribute__((vector_size(W * 4)));
+typedef int32_t ivec __attribute__((vector_size(W * 4)));
+typedef float unaligned_vec __attribute__((vector_size(W * 4), aligned(4), may_alias));
+
+#if W == 16
+#define ALL(x) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
+#elif W == 8
+#define ALL(x) {x, x, x, x, x, x, x, x}
+#else
+#define ALL(x) {x, x, x, x}
+#endif
+
+INLINE vec splat(float x)
+{
+    return (vec)ALL(x);
+}
+
+INLINE ivec isplat(int32_t x)
+{
+    return (ivec)ALL(x);
+}
+
+INLINE vec load(const float *p)
+{
+    return *(const unaligned_vec *)p;
+}
+
+INLINE void store(float *p, vec v)
+{
+    *(unaligned_vec *)p = v;
+}
+
+INLINE void store_first(float *p, vec v, int32_t n)
+{
+#if W == 16
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), (__m512)v);
+#else
+    for (int32_t i = 0; i < n; i++)
+        p[i] = v[i];
+#endif
+}
+
+INLINE vec load_first(const float *p, int32_t n)
+{
+#if W == 16
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
+#else
+    vec v = splat(0.0f);
+    for (int32_t i = 0; i < n; i++)
+        v[i] = p[i];
+    return v;
+#endif
+}
+
+INLINE ivec bits(vec v)
+{
+    return (ivec)v;
+}
+
+INLINE vec choose(ivec mask, vec yes, vec no)
+{
+    return (vec)((mask & bits(yes)) | (~mask & bits(no)));
+}
+
+/* The smaller of bound and v; NaN in v stays. */
+INLINE vec at_most(vec v, float bound)
+{
+#if W == 16
+    return (vec)_mm512_min_ps((__m512)splat(bound), (__m512)v);
+#elif W == 8
+    return (vec)_mm256_min_ps((__m256)splat(bound), (__m256)v);
+#elif defined(__ARM_NEON)
+    return (vec)vminq_f32((float32x4_t)splat(bound), (float32x4_t)v);
+#else
+    return choose(v > splat(bound), splat(bound), v);
+#endif
+}
+
+INLINE vec at_least(vec v, float bound)
+{
+#if W == 16
+    return (vec)_mm512_max_ps((__m512)splat(bound), (__m512)v);
+#elif W == 8
+    return (vec)_mm256_max_ps((__m256)splat(bound), (__m256)v);
+#elif defined(__ARM_NEON)
+    return (vec)vmaxq_f32((float32x4_t)splat(bound), (float32x4_t)v);
+#else
+    return choose(v < splat(bound), splat(bound), v);
+#endif
+}
+
+INLINE vec vabs(vec v)
+{
+    return (vec)(bits(v) & isplat(INT32_MAX));
+}
+
+/* The magnitude of `magnitude`, which has no sign, with the sign of `sign`. */
+INLINE vec with_sign(vec magnitude, vec sign)
+{
+    return (vec)(bits(magnitude) | (bits(sign) & isplat(INT32_MIN)));
+}
+
+INLINE vec vsqrt(vec v)
+{
+#if W == 16
+    return (vec)_mm512_sqrt_ps((__m512)v);
+#elif W == 8
+    return (vec)_mm256_sqrt_ps((__m256)v);
+#elif defined(__aarch64__)
+    return (vec)vsqrtq_f32((float32x4_t)v);
+#else
+    for (int32_t i = 0; i < W; i++)
+        v[i] = __builtin_sqrtf(v[i]);
+    return v;
+#endif
+}
+
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+
+#endif

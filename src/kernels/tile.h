@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The register tile that every product here is made of: `rows` x `vectors` accumulators, both
+ * constants wherever these functions are inlined.
+ */
+
+#ifndef TILE_H
+#define TILE_H
+
+#include "simd.h"
+
+/* Accumulators that fit beside operands: 32 vector registers, or 16. */
+#if W == 16 || defined(__aarch64__)
+#define ACCUMULATORS 24
+#else
+#define ACCUMULATORS 12
+#endif
+
+#define MAX_ROWS 8
+
+/* Rows of the largest tile for a width of `vectors`. */
+INLINE int32_t tile_rows(int32_t vectors)
+{
+    return ACCUMULATORS / vectors < MAX_ROWS ? ACCUMULATORS / vectors : MAX_ROWS;
+}
+
+/* Rows of the next tile where `left` remain: tiles as equal as they can be. */
+INLINE int32_t next_rows(int32_t left, int32_t most)
+{
+    const int32_t tiles = (left + most - 1) / most;
+    return (left + tiles - 1) / tiles;
+}
+
+/* Calls function(rows as a constant, ...) for rows from 1 to tile_rows(vectors). */
+#define WITH_ROWS(rows, vectors, function, ...)                                                    \
+    do {                                                                                           \
+        switch (rows) {                                                                            \
+        case 1: function(1, vectors, __VA_ARGS__); break;                                          \
+        case 2: function(2, vectors, __VA_ARGS__); break;                                          \
+        case 3: function(3, vectors, __VA_ARGS__); break;                                          \
+        default:                                                                                   \
+            if ((vectors) * 4 > ACCUMULATORS)                                                      \
+                break;                                                                             \
+            switch (rows) {                                                                        \
+            case 4: function(4, vectors, __VA_ARGS__); break;                                      \
+            case 5: function(5, vectors, __VA_ARGS__); break;                                      \
+            case 6: function(6, vectors, __VA_ARGS__); break;                                      \
+            default:                                                                               \
+                if ((vectors) * 8 > ACCUMULATORS)                                                  \
+                    break;                                                                         \
+                if ((rows) == 7)                                                                   \
+                    function(7, vectors, __VA_ARGS__);                                             \
+                else                                                                               \
+                    function(8, vectors, __VA_ARGS__);                                             \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+struct tile {
+    vec at[MAX_ROWS][4];
+};
+
+INLINE void tile_zero(int32_t rows, int32_t vectors, struct tile *t)
+{
+#pragma GCC unroll 8
+    for (int32_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < vectors; v++)
+            t->at[r][v] = splat(0.0f);
+}
+
+/* Every row of the tile is the same. */
+INLINE void tile_row(int32_t rows, int32_t vectors, struct tile *t, const float *row)
+{
+#pragma GCC unroll 8
+    for (int32_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < vectors; v++)
+            t->at[r][v] = load(row + v * W);
+}
+
+INLINE void tile_load(int32_t rows, int32_t vectors, struct tile *t, const float *p, size_t p_row)
+{
+#pragma GCC unroll 8
+    for (int32_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < vectors; v++)
+            t->at[r][v] = load(p + (size_t)r * p_row + v * W);
+}
+
+INLINE void tile_store(int32_t rows, int32_t vectors, const struct tile *t, float *p, size_t p_row)
+{
+#pragma GCC unroll 8
+    for (int32_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < vectors; v++)
+            store(p + (size_t)r * p_row + v * W, t->at[r][v]);
+}
+
+INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct tile *other)
+{
+#pragma GCC unroll 8
+    for (int32_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < vectors; v++)
+            t->at[r][v] += other->at[r][v];
+}
+
+/*
+ * t[r] += sum over k of a[r*a_row + k*a_k] * b[k*b_k ...]. With a_k = 1 the rows of a are rows; with
+ * a_row = 1 they are columns, and the product is that of a transposed. Each element is one chain of
+ * additions in the order of k, whatever the size of the tile: results do not depend on how rows are
+ * divided.
+ */
+INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const float *a, size_t a_row,
+                          size_t a_k, const float *b, size_t b_k, int32_t count)
+{
+    struct tile sum;
+#pragma GCC unroll 8
+    for (int32_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < vectors; v++)
+            sum.at[r][v] = t->at[r][v];
+    for (int32_t k = 0; k < count; k++) {
+        vec row[4];
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < vectors; v++)
+            row[v] = load(b + v * W);
+#pragma GCC unroll 8
+        for (int32_t r = 0; r < rows; r++) {
+            const vec factor = splat(a[(size_t)r * a_row]);
+#pragma GCC unroll 4
+            for (int32_t v = 0; v < vectors; v++)
+                sum.at[r][v] += factor * row[v];
+        }
+        a += a_k;
+        b += b_k;
+    }
+#pragma GCC unroll 8
+    for (int32_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < vectors; v++)
+            t->at[r][v] = sum.at[r][v];
+}
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+#include "thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "status.h"
+
+/* How often to look before giving up the processor: some microseconds. */
+#define SPINS 2000
+
+struct helper {
+    struct team *team;
+    pthread_t thread;
+    int32_t index;
+};
+
+struct team {
+    mlstm_allocator allocator;
+    pid_t process;
+    int32_t threads;
+    struct helper *helpers;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool ending; /* under the mutex */
+
+    void (*work)(void *context, struct worker *worker);
+    void *context;
+    int32_t running;      /* threads in this pass */
+    atomic_uint pass;     /* its number; changes under the mutex */
+    atomic_int sleeping;  /* helpers that wait for `wake` */
+    atomic_int unfinished; /* helpers that have yet to look at this pass */
+
+    _Alignas(64) atomic_int arrived;
+    _Alignas(64) atomic_uint meeting;
+};
+
+static void pause_processor(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Spins, then yields, until the number is another. */
+static void wait_for_change(const atomic_uint *number, unsigned old)
+{
+    for (int spins = 0; atomic_load_explicit(number, memory_order_acquire) == old; spins++) {
+        if (spins < SPINS)
+            pause_processor();
+        else
+            sched_yield();
+    }
+}
+
+void worker_wait(struct worker *worker)
+{
+    if (worker->count == 1)
+        return;
+    struct team *team = worker->team;
+    const unsigned meeting = atomic_load_explicit(&team->meeting, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 == worker->count) {
+        atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&team->meeting, meeting + 1, memory_order_release);
+    } else {
+        wait_for_change(&team->meeting, meeting);
+    }
+}
+
+/* Waits for a pass after `last`: awake for a moment, then asleep. False when the team ends. */
+static bool next_pass(struct team *team, unsigned last)
+{
+    for (int spins = 0; spins < SPINS; spins++) {
+        if (atomic_load_explicit(&team->pass, memory_order_acquire) != last)
+            break;
+        pause_processor();
+    }
+    if (atomic_load_explicit(&team->pass, memory_order_acquire) == last) {
+        pthread_mutex_lock(&team->mutex);
+        atomic_fetch_add(&team->sleeping, 1);
+        while (!team->ending && atomic_load(&team->pass) == last)
+            pthread_cond_wait(&team->wake, &team->mutex);
+        atomic_fetch_sub(&team->sleeping, 1);
+        pthread_mutex_unlock(&team->mutex);
+    }
+    return atomic_load_explicit(&team->pass, memory_order_acquire) != last;
+}
+
+static void *help(void *argument)
+{
+    struct helper *helper = argument;
+    struct team *team = helper->team;
+    unsigned pass = 0;
+    while (next_pass(team, pass)) {
+        pass++;
+        struct worker worker = {helper->index, team->running, team};
+        if (worker.index < worker.count)
+            team->work(team->context, &worker);
+        atomic_fetch_sub_explicit(&team->unfinished, 1, memory_order_release);
+    }
+    return NULL;
+}
+
+/* Ends the first `count` helpers. */
+static void end_helpers(struct team *team, int32_t count)
+{
+    pthread_mutex_lock(&team->mutex);
+    team->ending = true;
+    pthread_cond_broadcast(&team->wake);
+    pthread_mutex_unlock(&team->mutex);
+    for (int32_t i = 0; i < count; i++)
+        pthread_join(team->helpers[i].thread, NULL);
+}
+
+static void team_free(struct team *team)
+{
+    const mlstm_allocator allocator = team->allocator;
+    /* In a child process helpers still seem to wait for the condition, which could not be destroyed. */
+    if (team->process == getpid()) {
+        pthread_cond_destroy(&team->wake);
+        pthread_mutex_destroy(&team->mutex);
+    }
+    release(&allocator, team->helpers);
+    release(&allocator, team);
+}
+
+mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, struct team **team)
+{
+    struct team *made = allocate(allocator, sizeof *made);
+    struct helper *helpers = allocate(allocator, (size_t)threads * sizeof *helpers);
+    if (!made || !helpers) {
+        release(allocator, made);
+        release(allocator, helpers);
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "no memory for %d threads", threads);
+    }
+    made->allocator = *allocator;
+    made->process = getpid();
+    made->threads = threads;
+    made->helpers = helpers;
+    pthread_mutex_init(&made->mutex, NULL);
+    pthread_cond_init(&made->wake, NULL);
+    for (int32_t i = 0; i < threads - 1; i++) {
+        helpers[i] = (struct helper){.team = made, .index = i + 1};
+        const int error = pthread_create(&helpers[i].thread, NULL, help, &helpers[i]);
+        if (error) {
+            end_helpers(made, i);
+            team_free(made);
+            return fail(MLSTM_ERROR_SYSTEM, "thread %d of %d could not be started: error %d", i + 2,
+                        threads, error);
+        }
+    }
+    *team = made;
+    return MLSTM_OK;
+}
+
+void team_destroy(struct team *team)
+{
+    if (!team)
+        return;
+    /* The helpers of a parent process do not exist in its child. */
+    if (team->process == getpid())
+        end_helpers(team, team->threads - 1);
+    team_free(team);
+}
+
+void team_run(struct team *team, int32_t threads, void (*work)(void *context, struct worker *worker),
+              void *context)
+{
+    struct worker self = {0, 1, team};
+    if (team && threads > 1 && team->process == getpid())
+        self.count = threads < team->threads ? threads : team->threads;
+    if (self.count == 1) {
+        work(context, &self);
+        return;
+    }
+    team->work = work;
+    team->context = context;
+    team->running = self.count;
+    atomic_store_explicit(&team->unfinished, team->threads - 1, memory_order_relaxed);
+    atomic_fetch_add(&team->pass, 1);
+    if (atomic_load(&team->sleeping) > 0) {
+        pthread_mutex_lock(&team->mutex);
+        pthread_cond_broadcast(&team->wake);
+        pthread_mutex_unlock(&team->mutex);
+    }
+    work(context, &self);
+    for (int spins = 0; atomic_load_explicit(&team->unfinished, memory_order_acquire) > 0; spins++) {
+        if (spins < SPINS)
+            pause_processor();
+        else
+            sched_yield();
+    }
+}
+
+static struct range divide(int32_t count, int32_t index, int32_t parts)
+{
+    return (struct range){(int32_t)((int64_t)count * index / parts),
+                          (int32_t)((int64_t)count * (index + 1) / parts)};
+}
+
+void worker_share(const struct worker *worker, int32_t rows, int32_t items, struct range *row,
+                  struct range *item)
+{
+    /* Of all ways to divide the grid the one with the smallest largest part, rows divided least. */
+    int32_t best = 1;
+    int64_t least = INT64_MAX;
+    for (int32_t parts = 1; parts <= worker->count; parts++) {
+        if (worker->count % parts != 0)
+            continue;
+        const int32_t others = worker->count / parts;
+        const int64_t largest = ((int64_t)(rows + parts - 1) / parts) *
+                                ((int64_t)(items + others - 1) / others);
+        if (largest < least) {
+            least = largest;
+            best = parts;
+        }
+    }
+    *row = divide(rows, worker->index % best, best);
+    *item = divide(items, worker->index / best, worker->count / best);
+}

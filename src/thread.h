@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef THREAD_H
+#define THREAD_H
+
+#include <stdint.h>
+
+#include <mlstm/allocator.h>
+#include <mlstm/status.h>
+
+/* The threads of one state: the one that calls, and helpers that sleep between passes. */
+struct team;
+
+mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, struct team **team);
+void team_destroy(struct team *team); /* NULL is left alone */
+
+/* One thread's part in a pass. */
+struct worker {
+    int32_t index, count;
+    struct team *team;
+};
+
+/*
+ * Runs `work` on `threads` threads of the team, or on the calling one where `team` is NULL or belongs
+ * to the parent process.
+ */
+void team_run(struct team *team, int32_t threads, void (*work)(void *context, struct worker *worker),
+              void *context);
+
+/* Waits until all workers of the pass have come here. */
+void worker_wait(struct worker *worker);
+
+struct range {
+    int32_t begin, end;
+};
+
+/* This worker's part of a grid of rows and items: `rows` are only divided where items do not suffice. */
+void worker_share(const struct worker *worker, int32_t rows, int32_t items, struct range *row,
+                  struct range *item);
+
+#endif

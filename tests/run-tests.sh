@@ -1,0 +1,102 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# usage: sh tests/run-tests.sh [SUITE...]
+# Builds with warnings as errors and runs the tests. On Debian it installs with apt what is missing.
+#   gcc      (unless another is named) release build with cc, all tests
+#   clang    the same with clang
+#   asan     address and undefined behaviour sanitizers, all tests
+#   tsan     thread sanitizer, the tests with threads
+#   tidy     clang-tidy over the library
+#   docs     the documentation, warnings as errors
+#   aarch64  cross build, tests under qemu; adds the foreign architecture to apt
+#   i386     32-bit build, all tests; adds the foreign architecture to apt
+set -eu
+cd "$(dirname "$0")/.."
+. cmake/install-packages.sh
+
+jobs=$(nproc)
+compiler="gcc libc6-dev cmake make pkg-config"
+
+# build NAME PRESET OPTION...
+build() {
+    name=$1 preset=$2
+    shift 2
+    echo "== $name"
+    cmake --preset "$preset" -B "build/$name" -DMLSTM_WARNINGS_AS_ERRORS=ON "$@" >"build/$name.log" ||
+        { cat "build/$name.log"; return 1; }
+    cmake --build "build/$name" -j "$jobs"
+}
+
+# run NAME OPTION...: the tests of that build
+run() {
+    name=$1
+    shift
+    (cd "build/$name" && ctest --output-on-failure -j "$jobs" "$@")
+}
+
+# The packages of another architecture beside this machine's own.
+foreign() {
+    architecture=$1
+    shift
+    if command -v dpkg >/dev/null && ! dpkg --print-foreign-architectures | grep -qx "$architecture"; then
+        run_as_root dpkg --add-architecture "$architecture"
+    fi
+    ensure_packages "$@"
+}
+
+suite() {
+    case $1 in
+    gcc)
+        ensure_packages $compiler libcmocka-dev
+        build release release
+        run release
+        ;;
+    clang)
+        ensure_packages $compiler libcmocka-dev clang
+        build clang release -DCMAKE_C_COMPILER=clang
+        run clang
+        ;;
+    asan)
+        ensure_packages $compiler libcmocka-dev
+        build asan asan
+        run asan
+        ;;
+    tsan)
+        ensure_packages $compiler libcmocka-dev
+        build tsan tsan
+        run tsan -R '^test_(status|threads|properties)'
+        ;;
+    tidy)
+        ensure_packages $compiler libcmocka-dev clang clang-tidy
+        build clang release -DCMAKE_C_COMPILER=clang -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+        run-clang-tidy -quiet -p build/clang "$PWD/src/" >build/tidy.log 2>&1 ||
+            { cat build/tidy.log; return 1; }
+        ;;
+    docs)
+        ensure_packages $compiler doxygen doxygen-awesome-css
+        build docs release -DMLSTM_BUILD_TESTS=OFF -DMLSTM_BUILD_EXAMPLES=OFF -DMLSTM_BUILD_DOCS=ON
+        ;;
+    aarch64)
+        foreign arm64 $compiler gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
+            libcmocka-dev:arm64
+        build aarch64 release --toolchain cmake/toolchains/aarch64-linux-gnu.cmake
+        run aarch64
+        ;;
+    i386)
+        foreign i386 $compiler gcc-i686-linux-gnu libc6-dev-i386-cross libcmocka-dev:i386
+        build i386 release --toolchain cmake/toolchains/i386-linux-gnu.cmake
+        run i386
+        ;;
+    *)
+        echo "there is no suite $1" >&2
+        return 2
+        ;;
+    esac
+}
+
+mkdir -p build
+for name in "${@:-gcc}"; do
+    suite "$name"
+done
+echo "passed: ${*:-gcc}"

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+/* What the tests share: checks that explain themselves, random numbers, models, allocators. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <mlstm/mlstm.h>
+
+#include "reference.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* Random numbers: the same for the same seed. */
+struct random {
+    uint64_t state;
+};
+float random_between(struct random *random, float a, float b);
+int32_t random_integer(struct random *random, int32_t first, int32_t last);
+void random_fill(struct random *random, float *values, size_t count, float a, float b);
+
+/* Zeroed arrays, whose borders and whose release cmocka checks; free them with test_free. */
+float *floats(size_t count);
+float *random_floats(struct random *random, size_t count, float a, float b);
+
+/* Checks. `what` names the thing in the failure's text. */
+#define assert_ok(call) check_status((call), MLSTM_OK, #call, __FILE__, __LINE__)
+#define assert_status(call, status) check_status((call), (status), #call, __FILE__, __LINE__)
+#define assert_near(what, got, expected, count, tolerance)                                         \
+    check_near(what, got, expected, count, tolerance, __FILE__, __LINE__)
+#define assert_same_bits(what, got, expected, count)                                               \
+    check_same_bits(what, got, expected, count, __FILE__, __LINE__)
+void check_status(mlstm_status got, mlstm_status expected, const char *call, const char *file,
+                  int line);
+void check_near(const char *what, const float *got, const double *expected, size_t count,
+                double tolerance, const char *file, int line);
+void check_same_bits(const char *what, const float *got, const float *expected, size_t count,
+                     const char *file, int line);
+
+/* The largest absolute value, for tolerances that go with it. */
+double largest(const double *values, size_t count);
+
+/* A stack with the layers and the readout of a shape, all parameters 0. */
+mlstm_stack *new_stack(const struct shape *shape);
+mlstm_stack *new_stack_from(const struct shape *shape, const mlstm_allocator *allocator);
+
+/* All parameters, or their gradients, or a slot of an optimizer, one after the other. */
+void get_params(const mlstm_stack *stack, float *values);
+void set_params(mlstm_stack *stack, const float *values);
+void get_grads(const mlstm_stack *stack, const mlstm_grads *grads, float *values);
+void set_grads(const mlstm_stack *stack, mlstm_grads *grads, const float *values);
+void get_slot(const mlstm_stack *stack, const mlstm_optimizer *optimizer, const char *slot,
+              float *values);
+
+/* A stack with random parameters, and a state and gradients for it; and what goes into a pass. */
+struct model {
+    struct shape shape;
+    mlstm_stack *stack;
+    mlstm_state *state;
+    mlstm_grads *grads;
+    float *params, *x, *initial_state, *dy, *dh_top, *dc_top, *dfinal_state;
+};
+struct model *new_model(const struct shape *shape, uint64_t seed);
+void free_model(struct model *m);
+
+/* Everything that a forward and a backward pass give. */
+struct results {
+    float *y, *h_top, *c_top, *final_state, *dparams, *dx, *dinitial_state;
+};
+struct results *new_results(const struct shape *shape);
+void free_results(struct results *r);
+/* From the model's initial state over its whole window and back, with all gradients. */
+void run_model(const struct model *m, mlstm_state *state, mlstm_grads *grads, struct results *out);
+void assert_same_results(const struct shape *s, const struct results *got,
+                         const struct results *expected);
+
+/* The reference with the numbers of a model in it. */
+struct reference *reference_of(const struct model *m);
+
+/* An allocator that counts, and that gives nothing at the call numbered `fail_at` (from 1). */
+struct counter {
+    mlstm_allocator allocator;
+    size_t calls, live, fail_at;
+};
+void counter_start(struct counter *counter);
+
+#endif

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * Every function with every argument that it must refuse, one row each: the call, the status, and what
+ * the sentence must contain. After each, nothing that a caller can see is another than before.
+ */
+
+static const struct shape shape = {2, 3, 2, {3, 5, 7}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+static const struct shape other_shape = {2, 3, 1, {3, 7}, 4, MLSTM_READOUT_H, 1};
+
+enum { PARAMS = 1000, STATE = 2 * 2 * (5 + 7), X = 3 * 2 * 3, Y = 3 * 2 * 4, TOP = 3 * 2 * 7 };
+
+/* What the rows are made with; `seen` is everything below it that can be seen from outside. */
+static mlstm_cell *cell, *twin, *narrow, *owned;
+static mlstm_stack *stack, *bare, *other;
+static mlstm_state *state, *fresh, *inference, *others_state, *full;
+static mlstm_grads *grads, *others_grads, *infinite;
+static mlstm_optimizer *adagrad, *sgd, *others_optimizer;
+static const float x[4 * X], dy[4 * Y];
+static const int32_t labels[Y] = {0, 1, 2, 3, 0, 3};
+
+/* Outputs of the calls. */
+static struct {
+    void *made;
+    const char *name;
+    int32_t rank, dims[2];
+    float values[PARAMS], more[PARAMS], number;
+    float *data;
+    size_t count;
+} out;
+
+static struct seen {
+    float params[PARAMS], tensor[STATE], initial_grad[STATE], c[TOP], h[TOP], grads[PARAMS];
+    float accumulators[PARAMS], rate, forget_bias;
+    int32_t steps, fresh_steps, full_steps, threads, params_count, outputs, input, hidden;
+    char out[sizeof out];
+} before, after;
+
+static void look(struct seen *seen)
+{
+    memset(seen, 0, sizeof *seen);
+    get_params(stack, seen->params);
+    assert_ok(mlstm_state_get(state, seen->tensor, STATE));
+    assert_ok(mlstm_state_get_initial_grad(state, seen->initial_grad, STATE));
+    assert_ok(mlstm_state_get_top(state, seen->c, seen->h));
+    get_grads(stack, grads, seen->grads);
+    get_slot(stack, adagrad, "accumulator", seen->accumulators);
+    seen->rate = mlstm_optimizer_rate(adagrad);
+    seen->forget_bias = mlstm_cell_forget_bias(cell);
+    seen->steps = mlstm_state_steps(state);
+    seen->fresh_steps = mlstm_state_steps(fresh);
+    seen->full_steps = mlstm_state_steps(full);
+    seen->threads = mlstm_state_threads(state);
+    seen->params_count = mlstm_stack_param_count(stack);
+    seen->outputs = mlstm_stack_output_size(stack);
+    seen->input = mlstm_cell_input_size(cell);
+    seen->hidden = mlstm_cell_hidden_size(cell);
+    memcpy(seen->out, &out, sizeof out);
+}
+
+static void new_cell(int32_t input, int32_t hidden, mlstm_cell **made)
+{
+    assert_ok(mlstm_cell_create(input, hidden, made));
+}
+
+static void make_states(void)
+{
+    assert_ok(mlstm_state_create(stack, 2, 3, &state));
+    assert_ok(mlstm_state_create(stack, 2, 3, &fresh));
+    assert_ok(mlstm_state_create(stack, 2, 3, &full));
+    assert_ok(mlstm_state_create(stack, 2, 0, &inference));
+    assert_ok(mlstm_state_create(other, 2, 3, &others_state));
+    assert_ok(mlstm_forward(stack, full, x, 3, NULL));
+    assert_ok(mlstm_forward(other, others_state, x, 2, NULL));
+}
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    new_cell(7, 7, &cell);
+    new_cell(7, 7, &twin);
+    new_cell(6, 7, &narrow);
+    new_cell(7, 7, &owned);
+    assert_ok(mlstm_stack_create(&owned, 1, &bare));
+    stack = new_stack(&shape);
+    other = new_stack(&other_shape);
+    assert_ok(mlstm_stack_init(stack, MLSTM_GLOROT_UNIFORM, 1));
+    make_states();
+    assert_ok(mlstm_grads_create(stack, &grads));
+    assert_ok(mlstm_grads_create(stack, &infinite));
+    assert_ok(mlstm_grads_create(other, &others_grads));
+    assert_ok(mlstm_adagrad_create(stack, 0.5f, 0.25f, &adagrad));
+    assert_ok(mlstm_sgd_create(stack, 0.5f, 0, 0, &sgd));
+    assert_ok(mlstm_sgd_create(other, 0.5f, 0, 0, &others_optimizer));
+    assert_ok(mlstm_grads_set(infinite, "readout.bias", (float[]){1, INFINITY, 2, 3}, 4));
+
+    struct random random = {1};
+    float some[Y];
+    random_fill(&random, some, Y, -1, 1);
+    assert_ok(mlstm_forward(stack, state, some, 2, NULL));
+    assert_ok(mlstm_backward(stack, state, some, NULL, NULL, NULL, grads));
+    memset(&out, 0x5a, sizeof out);
+    look(&before);
+    return 0;
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    mlstm_cell *const cells[] = {cell, twin, narrow};
+    mlstm_state *const states[] = {state, fresh, inference, others_state, full};
+    mlstm_stack *const stacks[] = {stack, bare, other};
+    mlstm_grads *const all_grads[] = {grads, others_grads, infinite};
+    mlstm_optimizer *const optimizers[] = {adagrad, sgd, others_optimizer};
+    for (size_t i = 0; i < COUNT(cells); i++)
+        mlstm_cell_destroy(cells[i]);
+    for (size_t i = 0; i < COUNT(states); i++)
+        mlstm_state_destroy(states[i]);
+    for (size_t i = 0; i < COUNT(stacks); i++)
+        mlstm_stack_destroy(stacks[i]);
+    for (size_t i = 0; i < COUNT(all_grads); i++)
+        mlstm_grads_destroy(all_grads[i]);
+    for (size_t i = 0; i < COUNT(optimizers); i++)
+        mlstm_optimizer_destroy(optimizers[i]);
+    return 0;
+}
+
+/* The names of the functions that were called. */
+static char called[4000] = " ";
+
+static void check_refusal(const char *call, mlstm_status status, mlstm_status expected,
+                          const char *sentence)
+{
+    char name[60];
+    snprintf(name, sizeof name, " %.*s ", (int)strcspn(call, "("), call);
+    if (!strstr(called, name))
+        strncat(called, name + 1, sizeof called - strlen(called) - 1);
+    if (status != expected)
+        fail_msg("%s gave %s, expected %s", call, mlstm_status_name(status),
+                 mlstm_status_name(expected));
+    if (!strstr(mlstm_last_error(), sentence))
+        fail_msg("%s says \"%s\", which is without \"%s\"", call, mlstm_last_error(), sentence);
+    look(&after);
+    if (memcmp(&before, &after, sizeof before) != 0)
+        fail_msg("%s changed something", call);
+}
+
+#define REFUSE(call, status, sentence) check_refusal(#call, call, MLSTM_ERROR_##status, sentence)
+
+static void cells(void **unused)
+{
+    (void)unused;
+    static const mlstm_allocator no_functions = {NULL, NULL, NULL};
+    mlstm_cell **const made = (mlstm_cell **)&out.made;
+    struct counter counter;
+    counter_start(&counter);
+    mlstm_allocator half = counter.allocator;
+    half.release = NULL;
+    REFUSE(mlstm_cell_create(0, 4, made), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_cell_create(-1, 4, made), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_cell_create(4, 0, made), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_cell_create(4, INT32_MIN, made), INVALID_ARGUMENT, "-2147483648");
+    REFUSE(mlstm_cell_create(4, 4, NULL), INVALID_ARGUMENT, "NULL");
+    REFUSE(mlstm_cell_create(INT32_MAX, 4, made), TOO_LARGE, "2147483647");
+    REFUSE(mlstm_cell_create(4, INT32_MAX, made), TOO_LARGE, "2147483647");
+    REFUSE(mlstm_cell_create(4, INT32_MAX / 4, made), TOO_LARGE, "536870911");
+    REFUSE(mlstm_cell_create(INT32_MAX, INT32_MAX, made), TOO_LARGE, "2147483647");
+    REFUSE(mlstm_cell_create_with_allocator(NULL, 4, 4, made), INVALID_ARGUMENT, "allocator");
+    REFUSE(mlstm_cell_create_with_allocator(&no_functions, 4, 4, made), INVALID_ARGUMENT, "NULL");
+    REFUSE(mlstm_cell_create_with_allocator(&half, 4, 4, made), INVALID_ARGUMENT, "NULL");
+    REFUSE(mlstm_cell_create_with_allocator(&counter.allocator, 4, 4, NULL), INVALID_ARGUMENT,
+           "NULL");
+    REFUSE(mlstm_cell_create_with_allocator(&counter.allocator, -5, 4, made), INVALID_ARGUMENT,
+           "-5");
+    REFUSE(mlstm_cell_set_forget_bias(NULL, 1), INVALID_ARGUMENT, "NULL");
+    REFUSE(mlstm_cell_set_forget_bias(cell, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_cell_set_forget_bias(cell, INFINITY), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_cell_set_forget_bias(cell, -INFINITY), INVALID_ARGUMENT, "-inf");
+    REFUSE(mlstm_cell_set_forget_bias(owned, 0), OWNED, "stack");
+    assert_int_equal(counter.calls, 0);
+}
+
+static void stacks(void **unused)
+{
+    (void)unused;
+    mlstm_stack **const made = (mlstm_stack **)&out.made;
+    mlstm_cell *const good[] = {cell, twin}, *const twice[] = {cell, twin, cell};
+    mlstm_cell *const hole[] = {cell, NULL}, *const taken[] = {cell, owned};
+    mlstm_cell *const narrower[] = {cell, twin, narrow};
+    REFUSE(mlstm_stack_create(NULL, 2, made), INVALID_ARGUMENT, "cells");
+    REFUSE(mlstm_stack_create(good, 2, NULL), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_stack_create(good, 0, made), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_stack_create(good, -3, made), INVALID_ARGUMENT, "-3");
+    REFUSE(mlstm_stack_create(hole, 2, made), INVALID_ARGUMENT, "1");
+    REFUSE(mlstm_stack_create(twice, 3, made), OWNED, "0 and 2");
+    REFUSE(mlstm_stack_create(taken, 2, made), OWNED, "1");
+    REFUSE(mlstm_stack_create(narrower, 3, made), MISMATCH, "layer 2 expects input size 7");
+    REFUSE(mlstm_stack_set_readout(NULL, 4, MLSTM_READOUT_C), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_stack_set_readout(stack, 0, MLSTM_READOUT_C), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_stack_set_readout(stack, -4, MLSTM_READOUT_C), INVALID_ARGUMENT, "-4");
+    REFUSE(mlstm_stack_set_readout(stack, 4, 0), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_stack_set_readout(stack, 4, 4), INVALID_ARGUMENT, "4");
+    REFUSE(mlstm_stack_set_readout(stack, 4, -1), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_stack_set_readout(stack, INT32_MAX, MLSTM_READOUT_C), TOO_LARGE, "2147483647");
+}
+
+/* Layers that each can be addressed, and together cannot. */
+static void a_stack_too_large(void **unused)
+{
+    (void)unused;
+    mlstm_cell *huge[8];
+    for (size_t i = 0; i < COUNT(huge); i++)
+        new_cell(INT32_MAX / 8, INT32_MAX / 8, &huge[i]);
+    REFUSE(mlstm_stack_create(huge, 8, (mlstm_stack **)&out.made), TOO_LARGE, "");
+    for (size_t i = 0; i < COUNT(huge); i++)
+        mlstm_cell_destroy(huge[i]);
+}
+
+static void params(void **unused)
+{
+    (void)unused;
+    REFUSE(mlstm_stack_init(NULL, MLSTM_ZEROS, 1), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_stack_init(stack, MLSTM_UNIFORM, 1), INVALID_ARGUMENT, "1");
+    REFUSE(mlstm_stack_init(stack, -1, 1), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_stack_init(stack, 3, 1), INVALID_ARGUMENT, "3");
+    REFUSE(mlstm_stack_init_param(NULL, "layer0.bias", 0, 0, 1, 1), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_stack_init_param(stack, NULL, 0, 0, 1, 1), INVALID_ARGUMENT, "name");
+    REFUSE(mlstm_stack_init_param(stack, "layer2.bias", 0, 0, 1, 1), NOT_FOUND, "layer2.bias");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 3, 0, 1, 1), INVALID_ARGUMENT, "3");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", -9, 0, 1, 1), INVALID_ARGUMENT, "-9");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, 2, 1, 1), INVALID_ARGUMENT, "2");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, NAN, 1, 1), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, 0, INFINITY, 1), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_stack_param_info(NULL, 0, &out.name, &out.rank, out.dims), INVALID_ARGUMENT,
+           "stack");
+    REFUSE(mlstm_stack_param_info(stack, 0, NULL, &out.rank, out.dims), INVALID_ARGUMENT, "name");
+    REFUSE(mlstm_stack_param_info(stack, 0, &out.name, NULL, out.dims), INVALID_ARGUMENT, "rank");
+    REFUSE(mlstm_stack_param_info(stack, 0, &out.name, &out.rank, NULL), INVALID_ARGUMENT, "shape");
+    REFUSE(mlstm_stack_param_info(stack, -1, &out.name, &out.rank, out.dims), INVALID_ARGUMENT,
+           "-1");
+    REFUSE(mlstm_stack_param_info(stack, 7, &out.name, &out.rank, out.dims), INVALID_ARGUMENT, "7");
+    REFUSE(mlstm_stack_get_param(NULL, "layer0.bias", out.values, 20), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_stack_get_param(stack, NULL, out.values, 20), INVALID_ARGUMENT, "name");
+    REFUSE(mlstm_stack_get_param(stack, "layer0.bias", NULL, 20), INVALID_ARGUMENT, "values");
+    REFUSE(mlstm_stack_get_param(stack, "layer0.bias", out.values, 19), MISMATCH, "19");
+    REFUSE(mlstm_stack_get_param(stack, "layer0.kernel", out.values, 0), MISMATCH, "0");
+    REFUSE(mlstm_stack_get_param(stack, "layer0.gate", out.values, 20), NOT_FOUND, "layer0.gate");
+    REFUSE(mlstm_stack_get_param(stack, "", out.values, 20), NOT_FOUND, "\"\"");
+    REFUSE(mlstm_stack_set_param(NULL, "layer0.bias", x, 20), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_stack_set_param(stack, NULL, x, 20), INVALID_ARGUMENT, "name");
+    REFUSE(mlstm_stack_set_param(stack, "layer0.bias", NULL, 20), INVALID_ARGUMENT, "values");
+    REFUSE(mlstm_stack_set_param(stack, "layer0.bias", x, 21), MISMATCH, "21");
+    REFUSE(mlstm_stack_set_param(stack, "layer9.bias", x, 20), NOT_FOUND, "layer9.bias");
+}
+
+static void making_states(void **unused)
+{
+    (void)unused;
+    mlstm_state **const made = (mlstm_state **)&out.made;
+    REFUSE(mlstm_state_create(NULL, 2, 3, made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_state_create(stack, 2, 3, NULL), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_create(stack, 0, 3, made), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_state_create(stack, -2, 3, made), INVALID_ARGUMENT, "-2");
+    REFUSE(mlstm_state_create(stack, 2, -1, made), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_state_create(stack, INT32_MAX, 3, made), TOO_LARGE, "2147483647");
+    REFUSE(mlstm_state_create(stack, INT32_MAX / 8, INT32_MAX, made), TOO_LARGE, "2147483647");
+    REFUSE(mlstm_state_set_threads(NULL, 2), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_set_threads(state, 0), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_state_set_threads(state, -2), INVALID_ARGUMENT, "-2");
+    REFUSE(mlstm_state_set_threads(state, 1025), INVALID_ARGUMENT, "1025");
+    REFUSE(mlstm_state_set_threads(state, INT32_MAX), INVALID_ARGUMENT, "2147483647");
+}
+
+static void states(void **unused)
+{
+    (void)unused;
+    REFUSE(mlstm_state_zero(NULL), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_begin_window(NULL), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_set(NULL, x, STATE), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_set(state, NULL, STATE), INVALID_ARGUMENT, "values");
+    REFUSE(mlstm_state_set(state, x, STATE - 1), MISMATCH, "47");
+    REFUSE(mlstm_state_get(NULL, out.values, STATE), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_get(state, NULL, STATE), INVALID_ARGUMENT, "values");
+    REFUSE(mlstm_state_get(state, out.values, STATE + 1), MISMATCH, "49");
+    REFUSE(mlstm_state_set_layer(NULL, 0, x, x), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_set_layer(state, 2, x, x), INVALID_ARGUMENT, "2");
+    REFUSE(mlstm_state_set_layer(state, -1, x, x), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_state_get_layer(NULL, 0, out.values, out.more), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_get_layer(state, 2, out.values, out.more), INVALID_ARGUMENT, "2");
+    REFUSE(mlstm_state_get_layer(state, -1, out.values, out.more), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_state_get_top(NULL, out.values, out.more), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_get_top(fresh, out.values, out.more), ORDER, "record");
+    REFUSE(mlstm_state_get_top(inference, out.values, out.more), ORDER, "");
+    REFUSE(mlstm_state_set_final_grad(NULL, x, STATE), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_set_final_grad(state, x, STATE + 2), MISMATCH, "50");
+    REFUSE(mlstm_state_set_final_grad(inference, x, STATE), ORDER, "inference");
+    REFUSE(mlstm_state_set_final_grad(inference, NULL, 0), ORDER, "inference");
+    REFUSE(mlstm_state_get_initial_grad(NULL, out.values, STATE), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_get_initial_grad(state, NULL, STATE), INVALID_ARGUMENT, "values");
+    REFUSE(mlstm_state_get_initial_grad(state, out.values, 1), MISMATCH, "1");
+    REFUSE(mlstm_state_get_initial_grad(fresh, out.values, STATE), ORDER, "backward");
+    REFUSE(mlstm_state_get_initial_grad(full, out.values, STATE), ORDER, "backward");
+    REFUSE(mlstm_state_get_initial_grad(inference, out.values, STATE), ORDER, "");
+}
+
+static void passes(void **unused)
+{
+    (void)unused;
+    REFUSE(mlstm_step_forward(NULL, state, x, out.values), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_step_forward(stack, NULL, x, out.values), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_step_forward(stack, state, NULL, out.values), INVALID_ARGUMENT, "x");
+    REFUSE(mlstm_step_forward(stack, others_state, x, out.values), MISMATCH, "stack");
+    REFUSE(mlstm_step_forward(other, state, x, out.values), MISMATCH, "stack");
+    REFUSE(mlstm_step_forward(stack, full, x, out.values), ORDER, "3");
+    REFUSE(mlstm_forward(NULL, state, x, 1, out.values), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_forward(stack, NULL, x, 1, out.values), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_forward(stack, state, NULL, 1, out.values), INVALID_ARGUMENT, "x");
+    REFUSE(mlstm_forward(stack, state, x, 0, out.values), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_forward(stack, state, x, -1, out.values), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_forward(stack, inference, x, 0, out.values), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_forward(stack, others_state, x, 1, out.values), MISMATCH, "stack");
+    REFUSE(mlstm_forward(stack, fresh, x, 4, out.values), ORDER, "4");
+    REFUSE(mlstm_forward(stack, state, x, 2, out.values), ORDER, "2");
+    REFUSE(mlstm_forward(stack, full, x, 1, out.values), ORDER, "1");
+    REFUSE(mlstm_forward(stack, fresh, x, INT32_MAX, out.values), ORDER, "2147483647");
+    REFUSE(mlstm_backward(NULL, state, dy, NULL, NULL, out.values, grads), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_backward(stack, NULL, dy, NULL, NULL, out.values, grads), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_backward(stack, others_state, dy, NULL, NULL, out.values, grads), MISMATCH, "stack");
+    REFUSE(mlstm_backward(other, state, dy, NULL, NULL, out.values, grads), MISMATCH, "stack");
+    REFUSE(mlstm_backward(stack, state, dy, NULL, NULL, out.values, others_grads), MISMATCH, "grad");
+    REFUSE(mlstm_backward(stack, fresh, dy, NULL, NULL, out.values, grads), ORDER, "record");
+    REFUSE(mlstm_backward(stack, inference, dy, NULL, NULL, out.values, grads), ORDER, "inference");
+}
+
+static void gradients(void **unused)
+{
+    (void)unused;
+    REFUSE(mlstm_grads_create(NULL, (mlstm_grads **)&out.made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_grads_create(stack, NULL), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_zero(NULL), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_scale(NULL, 2), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_add(NULL, grads), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_add(grads, NULL), INVALID_ARGUMENT, "other");
+    REFUSE(mlstm_grads_add(grads, others_grads), MISMATCH, "stack");
+    REFUSE(mlstm_grads_norm(NULL, &out.number), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_norm(grads, NULL), INVALID_ARGUMENT, "norm");
+    REFUSE(mlstm_grads_clip_norm(NULL, 1e-9f, &out.number), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_clip_norm(grads, 0, &out.number), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_grads_clip_norm(grads, -1, &out.number), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_grads_clip_norm(grads, NAN, &out.number), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_grads_clip_norm(infinite, 1, &out.number), NOT_FINITE, "inf");
+    REFUSE(mlstm_grads_get(NULL, "layer0.bias", out.values, 20), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_get(grads, NULL, out.values, 20), INVALID_ARGUMENT, "name");
+    REFUSE(mlstm_grads_get(grads, "layer0.bias", NULL, 20), INVALID_ARGUMENT, "values");
+    REFUSE(mlstm_grads_get(grads, "layer0.bias", out.values, 160), MISMATCH, "160");
+    REFUSE(mlstm_grads_get(grads, "bias", out.values, 20), NOT_FOUND, "bias");
+    REFUSE(mlstm_grads_set(NULL, "layer0.bias", x, 20), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_set(grads, NULL, x, 20), INVALID_ARGUMENT, "name");
+    REFUSE(mlstm_grads_set(grads, "layer0.bias", NULL, 20), INVALID_ARGUMENT, "values");
+    REFUSE(mlstm_grads_set(grads, "layer0.bias", x, 5), MISMATCH, "5");
+    REFUSE(mlstm_grads_set(grads, "readout.kernel", x, 28), NOT_FOUND, "readout.kernel");
+    REFUSE(mlstm_grads_data(NULL, &out.data, &out.count), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_data(grads, NULL, &out.count), INVALID_ARGUMENT, "data");
+    REFUSE(mlstm_grads_data(grads, &out.data, NULL), INVALID_ARGUMENT, "count");
+}
+
+static void making_optimizers(void **unused)
+{
+    (void)unused;
+    mlstm_optimizer **const made = (mlstm_optimizer **)&out.made;
+    REFUSE(mlstm_sgd_create(NULL, 1, 0, 0, made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_sgd_create(stack, 1, 0, 0, NULL), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_sgd_create(stack, NAN, 0, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_sgd_create(stack, INFINITY, 0, 0, made), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_sgd_create(stack, 1, -0.25f, 0, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_sgd_create(stack, 1, 1.5f, 0, made), INVALID_ARGUMENT, "1.5");
+    REFUSE(mlstm_sgd_create(stack, 1, NAN, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_sgd_create(stack, 1, 0.5f, 2, made), INVALID_ARGUMENT, "2");
+    REFUSE(mlstm_sgd_create(stack, 1, 0.5f, -1, made), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_sgd_create(stack, 1, 0, 1, made), INVALID_ARGUMENT, "1");
+    REFUSE(mlstm_adagrad_create(NULL, 1, 1, made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_adagrad_create(stack, 1, 1, NULL), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_adagrad_create(stack, NAN, 1, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adagrad_create(stack, -INFINITY, 1, made), INVALID_ARGUMENT, "-inf");
+    REFUSE(mlstm_adagrad_create(stack, 1, 0, made), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_adagrad_create(stack, 1, -0.5f, made), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_adagrad_create(stack, 1, NAN, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adagrad_create(stack, 1, INFINITY, made), INVALID_ARGUMENT, "inf");
+}
+
+static void optimizers(void **unused)
+{
+    (void)unused;
+    static const char slot[] = "accumulator", param[] = "layer0.bias";
+    REFUSE(mlstm_optimizer_set_rate(NULL, 1), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_optimizer_set_rate(adagrad, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_optimizer_set_rate(adagrad, INFINITY), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_optimizer_get_slot(NULL, slot, param, out.values, 20), INVALID_ARGUMENT,
+           "optimizer");
+    REFUSE(mlstm_optimizer_get_slot(adagrad, NULL, param, out.values, 20), INVALID_ARGUMENT, "slot");
+    REFUSE(mlstm_optimizer_get_slot(adagrad, slot, NULL, out.values, 20), INVALID_ARGUMENT, "param");
+    REFUSE(mlstm_optimizer_get_slot(adagrad, slot, param, NULL, 20), INVALID_ARGUMENT, "values");
+    REFUSE(mlstm_optimizer_get_slot(adagrad, slot, param, out.values, 22), MISMATCH, "22");
+    REFUSE(mlstm_optimizer_get_slot(adagrad, slot, "x", out.values, 20), NOT_FOUND, "\"x\"");
+    REFUSE(mlstm_optimizer_get_slot(adagrad, "y", param, out.values, 20), NOT_FOUND, "\"y\"");
+    REFUSE(mlstm_optimizer_get_slot(sgd, "momentum", param, out.values, 20), NOT_FOUND, "momentum");
+    REFUSE(mlstm_optimizer_set_slot(NULL, slot, param, x, 20), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_optimizer_set_slot(adagrad, NULL, param, x, 20), INVALID_ARGUMENT, "slot");
+    REFUSE(mlstm_optimizer_set_slot(adagrad, slot, NULL, x, 20), INVALID_ARGUMENT, "param");
+    REFUSE(mlstm_optimizer_set_slot(adagrad, slot, param, NULL, 20), INVALID_ARGUMENT, "values");
+    REFUSE(mlstm_optimizer_set_slot(adagrad, slot, param, x, 18), MISMATCH, "18");
+    REFUSE(mlstm_optimizer_set_slot(adagrad, slot, "x", x, 20), NOT_FOUND, "\"x\"");
+    REFUSE(mlstm_optimizer_set_slot(adagrad, "y", param, x, 20), NOT_FOUND, "\"y\"");
+    REFUSE(mlstm_optimizer_set_slot(sgd, "momentum", param, x, 20), NOT_FOUND, "momentum");
+    REFUSE(mlstm_apply_grads(NULL, stack, grads), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_apply_grads(adagrad, NULL, grads), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_apply_grads(adagrad, stack, NULL), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_apply_grads(others_optimizer, stack, grads), MISMATCH, "optimizer");
+    REFUSE(mlstm_apply_grads(adagrad, other, grads), MISMATCH, "stack");
+    REFUSE(mlstm_apply_grads(adagrad, stack, others_grads), MISMATCH, "gradients");
+}
+
+static void losses(void **unused)
+{
+    (void)unused;
+    static const int32_t above[] = {0, 1, 4}, below[] = {0, -1, 3};
+    float *const p = out.values, *const d = out.more, *const loss = &out.number;
+    REFUSE(mlstm_softmax_cross_entropy(NULL, labels, 6, 4, p, d, loss), INVALID_ARGUMENT, "logits");
+    REFUSE(mlstm_softmax_cross_entropy(dy, NULL, 6, 4, p, d, loss), INVALID_ARGUMENT, "labels");
+    REFUSE(mlstm_softmax_cross_entropy(dy, labels, 0, 4, p, d, loss), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_softmax_cross_entropy(dy, labels, 6, 0, p, d, loss), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_softmax_cross_entropy(dy, labels, 6, -4, p, d, loss), INVALID_ARGUMENT, "-4");
+    REFUSE(mlstm_softmax_cross_entropy(dy, above, 3, 4, p, d, loss), INVALID_ARGUMENT, "row 2");
+    REFUSE(mlstm_softmax_cross_entropy(dy, above, 3, 4, p, d, loss), INVALID_ARGUMENT, "got 4");
+    REFUSE(mlstm_softmax_cross_entropy(dy, below, 3, 4, p, d, loss), INVALID_ARGUMENT, "row 1");
+    REFUSE(mlstm_softmax_cross_entropy(dy, below, 3, 4, p, d, loss), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_softmax_cross_entropy(dy, labels, SIZE_MAX / 2, 4, p, d, loss), TOO_LARGE, "4");
+    REFUSE(mlstm_squared_error(NULL, dy, 4, d, loss), INVALID_ARGUMENT, "outputs");
+    REFUSE(mlstm_squared_error(dy, NULL, 4, d, loss), INVALID_ARGUMENT, "targets");
+    REFUSE(mlstm_squared_error(dy, dy, 0, d, loss), INVALID_ARGUMENT, "0");
+}
+
+/* The rows above are of every function in the headers that answers with a status. */
+static void every_function_has_its_rows(void **unused)
+{
+    (void)unused;
+    static const char *const headers[] = {"cell", "stack", "state", "grads", "optimizer", "loss",
+                                          "pass"};
+    static const char start[] = "MLSTM_API mlstm_status ";
+    size_t functions = 0;
+    for (size_t i = 0; i < COUNT(headers); i++) {
+        char path[60], line[200], name[60];
+        snprintf(path, sizeof path, "../include/mlstm/%s.h", headers[i]);
+        FILE *header = fopen(path, "r");
+        assert_non_null(header);
+        while (fgets(line, sizeof line, header)) {
+            if (strncmp(line, start, strlen(start)) != 0)
+                continue;
+            const char *function = line + strlen(start);
+            snprintf(name, sizeof name, " %.*s ", (int)strcspn(function, "("), function);
+            if (!strstr(called, name))
+                fail_msg("no row calls%s", name);
+            functions++;
+        }
+        fclose(header);
+    }
+    assert_true(functions >= 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cells),
+        cmocka_unit_test(stacks),
+        cmocka_unit_test(a_stack_too_large),
+        cmocka_unit_test(params),
+        cmocka_unit_test(making_states),
+        cmocka_unit_test(states),
+        cmocka_unit_test(passes),
+        cmocka_unit_test(gradients),
+        cmocka_unit_test(making_optimizers),
+        cmocka_unit_test(optimizers),
+        cmocka_unit_test(losses),
+        cmocka_unit_test(every_function_has_its_rows),
+    };
+    return cmocka_run_group_tests_name("arguments", tests, set_up, tear_down);
+}

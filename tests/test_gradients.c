@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <math.h>
+#include <string.h>
+
+static const int32_t readouts[] = {0, MLSTM_READOUT_C, MLSTM_READOUT_H,
+                                   MLSTM_READOUT_C | MLSTM_READOUT_H};
+
+static struct shape random_shape(struct random *random, int32_t largest_size, int32_t sources)
+{
+    struct shape s = {.layers = random_integer(random, 1, MAX_LAYERS), .sources = sources};
+    s.batch = random_integer(random, 1, 9);
+    s.steps = random_integer(random, 1, 12);
+    s.outputs = random_integer(random, 1, largest_size);
+    s.forget_bias = random_between(random, -1, 2);
+    for (int32_t l = 0; l <= s.layers; l++)
+        s.sizes[l] = random_integer(random, 1, largest_size);
+    return s;
+}
+
+/* The gradients of the reference at `tries` random places against the slope of its loss there. */
+static void check_slope(struct reference *r, struct random *random, double *values,
+                        const double *gradients, size_t count, int tries)
+{
+    const double step = 1e-5;
+    for (int i = 0; i < tries; i++) {
+        const size_t at = (size_t)random_integer(random, 0, (int32_t)count - 1);
+        const double value = values[at];
+        values[at] = value + step;
+        reference_forward(r);
+        const double above = reference_loss(r);
+        values[at] = value - step;
+        reference_forward(r);
+        const double below = reference_loss(r), slope = (above - below) / (2 * step);
+        values[at] = value;
+        if (!(fabs(gradients[at] - slope) <= 1e-6 * (1 + fabs(slope))))
+            fail_msg("gradient %zu of %zu is %.12g, the slope is %.12g", at, count, gradients[at],
+                     slope);
+    }
+}
+
+static void the_reference_is_right(void **state)
+{
+    (void)state;
+    struct random random = {11};
+    for (size_t i = 0; i < 6 * COUNT(readouts); i++) {
+        const struct shape s = random_shape(&random, 9, readouts[i % COUNT(readouts)]);
+        struct model *m = new_model(&s, i);
+        struct reference *r = reference_of(m);
+        reference_forward(r);
+        reference_backward(r);
+        check_slope(r, &random, r->params, r->dparams, param_numbers(&s), 100);
+        check_slope(r, &random, r->x, r->dx, x_numbers(&s), 20);
+        check_slope(r, &random, r->initial_state, r->dinitial_state, state_numbers(&s), 20);
+        reference_destroy(r);
+        free_model(m);
+    }
+}
+
+static void check_gradient(const char *what, const float *got, const double *expected, size_t count)
+{
+    assert_near(what, got, expected, count, 1e-5 * largest(expected, count) + 1e-6);
+}
+
+/* One tolerance for each parameter, since their gradients are of different sizes. */
+static void check_params(const mlstm_stack *stack, const float *got, const double *expected)
+{
+    for (int32_t i = 0; i < mlstm_stack_param_count(stack); i++) {
+        const char *name;
+        int32_t rank, shape[2];
+        assert_ok(mlstm_stack_param_info(stack, i, &name, &rank, shape));
+        const size_t count = (size_t)shape[0] * (size_t)shape[1];
+        check_gradient(name, got, expected, count);
+        got += count;
+        expected += count;
+    }
+}
+
+static void check_results(const struct model *m, const struct results *got,
+                          const struct reference *r)
+{
+    check_params(m->stack, got->dparams, r->dparams);
+    check_gradient("dx", got->dx, r->dx, x_numbers(&m->shape));
+    check_gradient("initial state", got->dinitial_state, r->dinitial_state,
+                   state_numbers(&m->shape));
+}
+
+static void check_shape(const struct shape *s, uint64_t seed)
+{
+    struct model *m = new_model(s, seed);
+    struct reference *r = reference_of(m);
+    struct results *got = new_results(s);
+    reference_forward(r);
+    reference_backward(r);
+    run_model(m, m->state, m->grads, got);
+    check_results(m, got, r);
+    free_results(got);
+    reference_destroy(r);
+    free_model(m);
+}
+
+static void random_shapes(void **state)
+{
+    (void)state;
+    struct random random = {12};
+    for (size_t i = 0; i < 10 * COUNT(readouts); i++) {
+        const struct shape s = random_shape(&random, 70, readouts[i % COUNT(readouts)]);
+        check_shape(&s, i);
+    }
+}
+
+/* Every size from 1 to 70 once as the hidden and once as the input size. */
+static void every_size(void **state)
+{
+    (void)state;
+    for (int32_t size = 1; size <= 70; size++) {
+        const struct shape s = {3, 2, 2, {size, 71 - size, size}, size % 7 + 1, size % 4, 1};
+        check_shape(&s, (uint64_t)size);
+    }
+}
+
+static void every_batch(void **state)
+{
+    (void)state;
+    for (int32_t batch = 1; batch <= 40; batch++) {
+        const struct shape s = {batch, 2, 2, {3, 13, 4}, 2, batch % 4, 1};
+        check_shape(&s, (uint64_t)batch);
+    }
+}
+
+/* dy, dh_top, dc_top and the final gradient: each given or not, for every readout. */
+static void each_gradient_is_optional(void **state)
+{
+    (void)state;
+    struct random random = {13};
+    for (int32_t i = 0; i < 16 * (int32_t)COUNT(readouts); i++) {
+        const struct shape s = random_shape(&random, 20, readouts[i / 16]);
+        struct model *m = new_model(&s, (uint64_t)i);
+        struct results *got = new_results(&s);
+        if (!(i & 1))
+            memset(m->dy, 0, y_numbers(&s) * sizeof(float));
+        if (!(i & 2))
+            memset(m->dh_top, 0, top_numbers(&s) * sizeof(float));
+        if (!(i & 4))
+            memset(m->dc_top, 0, top_numbers(&s) * sizeof(float));
+        if (!(i & 8))
+            memset(m->dfinal_state, 0, state_numbers(&s) * sizeof(float));
+        struct reference *r = reference_of(m);
+        reference_forward(r);
+        reference_backward(r);
+        assert_ok(mlstm_state_set(m->state, m->initial_state, state_numbers(&s)));
+        assert_ok(mlstm_forward(m->stack, m->state, m->x, s.steps, NULL));
+        if (i & 8)
+            assert_ok(mlstm_state_set_final_grad(m->state, m->dfinal_state, state_numbers(&s)));
+        assert_ok(mlstm_backward(m->stack, m->state, i & 1 ? m->dy : NULL, i & 2 ? m->dh_top : NULL,
+                                 i & 4 ? m->dc_top : NULL, got->dx, m->grads));
+        assert_ok(mlstm_state_get_initial_grad(m->state, got->dinitial_state, state_numbers(&s)));
+        get_grads(m->stack, m->grads, got->dparams);
+        check_results(m, got, r);
+        reference_destroy(r);
+        free_results(got);
+        free_model(m);
+    }
+}
+
+/* dx and grads: what is not asked for changes nothing in the rest. */
+static void each_output_is_optional(void **state)
+{
+    (void)state;
+    struct random random = {14};
+    for (size_t i = 0; i < 3 * COUNT(readouts); i++) {
+        const struct shape s = random_shape(&random, 40, readouts[i % COUNT(readouts)]);
+        struct model *m = new_model(&s, i);
+        struct results *all = new_results(&s), *some = new_results(&s);
+        run_model(m, m->state, m->grads, all);
+        run_model(m, m->state, m->grads, some);
+
+        assert_ok(mlstm_grads_zero(m->grads));
+        assert_ok(mlstm_backward(m->stack, m->state, m->dy, m->dh_top, m->dc_top, NULL, m->grads));
+        get_grads(m->stack, m->grads, some->dparams);
+        assert_ok(mlstm_state_get_initial_grad(m->state, some->dinitial_state, state_numbers(&s)));
+        assert_same_results(&s, some, all);
+
+        memset(some->dx, 0, x_numbers(&s) * sizeof(float));
+        assert_ok(mlstm_backward(m->stack, m->state, m->dy, m->dh_top, m->dc_top, some->dx, NULL));
+        get_grads(m->stack, m->grads, some->dparams);
+        assert_ok(mlstm_state_get_initial_grad(m->state, some->dinitial_state, state_numbers(&s)));
+        assert_same_results(&s, some, all);
+        free_results(all);
+        free_results(some);
+        free_model(m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_reference_is_right),
+        cmocka_unit_test(random_shapes),
+        cmocka_unit_test(every_size),
+        cmocka_unit_test(every_batch),
+        cmocka_unit_test(each_gradient_is_optional),
+        cmocka_unit_test(each_output_is_optional),
+    };
+    return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
+}

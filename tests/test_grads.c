@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct shape shape = {2, 3, 2, {3, 5, 7}, 3, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+
+/* Gradients with random numbers in them, and those numbers in float64 beside. */
+struct fixture {
+    struct model *m;
+    size_t count;
+    float *values, *got;
+    double *expected;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = test_calloc(1, sizeof *f);
+    struct random random = {3};
+    f->m = new_model(&shape, 1);
+    f->count = param_numbers(&shape);
+    f->values = random_floats(&random, f->count, -1, 1);
+    f->got = floats(f->count);
+    f->expected = test_calloc(f->count, sizeof(double));
+    set_grads(f->m->stack, f->m->grads, f->values);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    free_model(f->m);
+    test_free(f->values);
+    test_free(f->got);
+    test_free(f->expected);
+    test_free(f);
+    return 0;
+}
+
+static void check_scaled(struct fixture *f, double factor, double tolerance)
+{
+    for (size_t i = 0; i < f->count; i++)
+        f->expected[i] = (double)f->values[i] * factor;
+    get_grads(f->m->stack, f->m->grads, f->got);
+    assert_near("gradients", f->got, f->expected, f->count, tolerance);
+}
+
+static void they_are_new_at_zero(void **state)
+{
+    struct fixture *f = *state;
+    mlstm_grads *grads;
+    assert_ok(mlstm_grads_create(f->m->stack, &grads));
+    get_grads(f->m->stack, grads, f->got);
+    assert_near("new gradients", f->got, f->expected, f->count, 0);
+    mlstm_grads_destroy(grads);
+    mlstm_grads_destroy(NULL);
+}
+
+static void they_come_back(void **state)
+{
+    check_scaled(*state, 1, 0);
+}
+
+static void zero(void **state)
+{
+    struct fixture *f = *state;
+    assert_ok(mlstm_grads_zero(f->m->grads));
+    check_scaled(f, 0, 0);
+}
+
+static void scale(void **state)
+{
+    struct fixture *f = *state;
+    assert_ok(mlstm_grads_scale(f->m->grads, -0.3f));
+    check_scaled(f, (double)-0.3f, 1e-7);
+}
+
+static void add(void **state)
+{
+    struct fixture *f = *state;
+    mlstm_grads *other;
+    assert_ok(mlstm_grads_create(f->m->stack, &other));
+    assert_ok(mlstm_grads_add(other, f->m->grads));
+    check_scaled(f, 1, 0);
+    assert_ok(mlstm_grads_add(f->m->grads, other));
+    check_scaled(f, 2, 0);
+    assert_ok(mlstm_grads_add(f->m->grads, f->m->grads));
+    check_scaled(f, 4, 0);
+    mlstm_grads_destroy(other);
+}
+
+static double norm_of(const float *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)values[i] * (double)values[i];
+    return sqrt(sum);
+}
+
+/* Also where the squares are beyond float32, at both ends. */
+static void norm(void **state)
+{
+    struct fixture *f = *state;
+    static const float factors[] = {1, 1e30f, 1e-30f, 1e-25f};
+    for (size_t i = 0; i < COUNT(factors); i++) {
+        float got;
+        assert_ok(mlstm_grads_scale(f->m->grads, factors[i]));
+        get_grads(f->m->stack, f->m->grads, f->got);
+        const double expected = norm_of(f->got, f->count);
+        assert_ok(mlstm_grads_norm(f->m->grads, &got));
+        assert_near("norm", &got, &expected, 1, 1e-6 * expected);
+    }
+}
+
+static void clip(void **state)
+{
+    struct fixture *f = *state;
+    const double expected = norm_of(f->values, f->count);
+    float before, after;
+    assert_ok(mlstm_grads_clip_norm(f->m->grads, (float)expected * 1.01f, &before));
+    assert_near("norm", &before, &expected, 1, 1e-6 * expected);
+    check_scaled(f, 1, 0);
+    assert_ok(mlstm_grads_clip_norm(f->m->grads, 0.5f, &before));
+    assert_near("norm", &before, &expected, 1, 1e-6 * expected);
+    check_scaled(f, 0.5 / expected, 1e-7);
+    assert_ok(mlstm_grads_norm(f->m->grads, &after));
+    assert_near("norm", &after, &(double){0.5}, 1, 1e-6);
+    assert_ok(mlstm_grads_clip_norm(f->m->grads, 0.25f, NULL));
+    check_scaled(f, 0.25 / expected, 1e-7);
+}
+
+static void clip_refuses_what_is_not_finite(void **state)
+{
+    struct fixture *f = *state;
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        float norm = 42;
+        f->values[f->count - 1] = bad[i];
+        set_grads(f->m->stack, f->m->grads, f->values);
+        assert_status(mlstm_grads_clip_norm(f->m->grads, 0.5f, &norm), MLSTM_ERROR_NOT_FINITE);
+        assert_true(norm == 42);
+        get_grads(f->m->stack, f->m->grads, f->got);
+        assert_same_bits("gradients", f->got, f->values, f->count);
+        assert_ok(mlstm_grads_norm(f->m->grads, &norm));
+        assert_true(isnan(norm) || isinf(norm));
+    }
+}
+
+/* The block has every gradient once and nothing else but zeros, and what is written there counts. */
+static void the_block(void **state)
+{
+    struct fixture *f = *state;
+    float *data;
+    size_t count, others = 0;
+    assert_ok(mlstm_grads_data(f->m->grads, &data, &count));
+    assert_true(count >= f->count);
+    assert_true(fabs(norm_of(data, count) - norm_of(f->values, f->count)) < 1e-9);
+    for (size_t i = 0; i < count; i++) {
+        others += data[i] != 0;
+        data[i] *= 2;
+    }
+    assert_int_equal(others, f->count);
+    check_scaled(f, 2, 0);
+}
+
+/* The padding stays 0 through a backward pass too. */
+static void the_block_after_a_pass(void **state)
+{
+    struct fixture *f = *state;
+    struct results *results = new_results(&shape);
+    float *data;
+    size_t count, others = 0;
+    run_model(f->m, f->m->state, f->m->grads, results);
+    assert_ok(mlstm_grads_data(f->m->grads, &data, &count));
+    for (size_t i = 0; i < count; i++)
+        others += data[i] != 0;
+    assert_int_equal(others, f->count);
+    free_results(results);
+}
+
+#define GRADS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GRADS_TEST(they_are_new_at_zero),
+        GRADS_TEST(they_come_back),
+        GRADS_TEST(zero),
+        GRADS_TEST(scale),
+        GRADS_TEST(add),
+        GRADS_TEST(norm),
+        GRADS_TEST(clip),
+        GRADS_TEST(clip_refuses_what_is_not_finite),
+        GRADS_TEST(the_block),
+        GRADS_TEST(the_block_after_a_pass),
+    };
+    return cmocka_run_group_tests_name("grads", tests, NULL, NULL);
+}

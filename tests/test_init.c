@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static const struct shape shape = {1, 1, 2, {3, 5, 7}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+
+/* A seed gives these on every machine, computed from the definition by another program: element e of
+ * parameter p is word e % 4 of Philox 4x32-10 with counter (e / 4, 0, p, 0) and the seed as key. */
+static void glorot_is_fixed_for_ever(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t seed;
+        const char *param;
+        size_t count, at;
+        float value;
+    } rows[] = {
+        {0x1u, "layer0.kernel", 160, 0, 0x1.71fb3p-2f},
+        {0x1u, "layer0.kernel", 160, 1, 0x1.762d4p-2f},
+        {0x1u, "layer0.kernel", 160, 159, -0x1.ec56d6p-4f},
+        {0x1u, "layer1.kernel", 336, 5, 0x1.1a028ap-2f},
+        {0x1u, "layer1.kernel", 336, 335, -0x1.513dfap-3f},
+        {0x1u, "readout.kernel_c", 28, 27, -0x1.603c88p-3f},
+        {0x1u, "readout.kernel_h", 28, 0, 0x1.320c54p-1f},
+        {0x1u, "readout.kernel_h", 28, 27, -0x1.52a67p-1f},
+        {0x123456789abcdef0u, "layer0.kernel", 160, 0, -0x1.b80b8cp-2f},
+        {0x123456789abcdef0u, "layer0.kernel", 160, 1, -0x1.ccfd98p-6f},
+        {0x123456789abcdef0u, "layer0.kernel", 160, 159, 0x1.cb668ep-3f},
+        {0x123456789abcdef0u, "layer1.kernel", 336, 5, -0x1.3b48a2p-4f},
+        {0x123456789abcdef0u, "layer1.kernel", 336, 335, 0x1.b743bcp-3f},
+        {0x123456789abcdef0u, "readout.kernel_c", 28, 27, -0x1.f47416p-5f},
+        {0x123456789abcdef0u, "readout.kernel_h", 28, 0, 0x1.13c892p-2f},
+        {0x123456789abcdef0u, "readout.kernel_h", 28, 27, 0x1.361f4cp-1f},
+    };
+    mlstm_stack *stack = new_stack(&shape);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        float values[336];
+        assert_ok(mlstm_stack_init(stack, MLSTM_GLOROT_UNIFORM, rows[i].seed));
+        assert_ok(mlstm_stack_get_param(stack, rows[i].param, values, rows[i].count));
+        assert_same_bits(rows[i].param, &values[rows[i].at], &rows[i].value, 1);
+    }
+    mlstm_stack_destroy(stack);
+}
+
+static void uniform_is_fixed_for_ever(void **state)
+{
+    (void)state;
+    mlstm_stack *stack = new_stack(&shape);
+    float bias[28];
+    assert_ok(mlstm_stack_init_param(stack, "layer1.bias", MLSTM_UNIFORM, -2, 3, 7));
+    assert_ok(mlstm_stack_get_param(stack, "layer1.bias", bias, 28));
+    assert_same_bits("bias", &bias[0], &(float){0x1.ed015cp-1f}, 1);
+    assert_same_bits("bias", &bias[27], &(float){0x1.d9e84cp-1f}, 1);
+    mlstm_stack_destroy(stack);
+}
+
+/* One parameter drawn alone has what it has among all. */
+static void one_is_as_all(void **state)
+{
+    (void)state;
+    mlstm_stack *all = new_stack(&shape), *one = new_stack(&shape);
+    const size_t count = param_numbers(&shape);
+    float *expected = floats(count), *got = floats(count);
+    struct random random = {1};
+    random_fill(&random, got, count, -1, 1);
+    set_params(one, got);
+    assert_ok(mlstm_stack_init(all, MLSTM_GLOROT_UNIFORM, 99));
+    for (int32_t i = mlstm_stack_param_count(one) - 1; i >= 0; i--) {
+        const char *name;
+        int32_t rank, dims[2];
+        assert_ok(mlstm_stack_param_info(one, i, &name, &rank, dims));
+        assert_ok(mlstm_stack_init_param(one, name, MLSTM_GLOROT_UNIFORM, NAN, NAN, 99));
+    }
+    get_params(all, expected);
+    get_params(one, got);
+    assert_same_bits("parameters", got, expected, count);
+    test_free(expected);
+    test_free(got);
+    mlstm_stack_destroy(all);
+    mlstm_stack_destroy(one);
+}
+
+static void others_are_left_alone(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shape, 1);
+    float *got = floats(param_numbers(&shape));
+    assert_ok(mlstm_stack_init_param(m->stack, "layer0.bias", MLSTM_UNIFORM, 5, 6, 1));
+    get_params(m->stack, got);
+    assert_same_bits("layer0.kernel", got, m->params, 160);
+    assert_same_bits("the rest", got + 180, m->params + 180, param_numbers(&shape) - 180);
+    test_free(got);
+    free_model(m);
+}
+
+static void zeros(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shape, 1);
+    float *got = floats(param_numbers(&shape)), *expected = floats(param_numbers(&shape));
+    assert_ok(mlstm_stack_init_param(m->stack, "layer0.kernel", MLSTM_ZEROS, NAN, NAN, 1));
+    get_params(m->stack, got);
+    assert_same_bits("layer0.kernel", got, expected, 160);
+    assert_ok(mlstm_stack_init(m->stack, MLSTM_ZEROS, 1));
+    get_params(m->stack, got);
+    assert_same_bits("parameters", got, expected, param_numbers(&shape));
+    test_free(got);
+    test_free(expected);
+    free_model(m);
+}
+
+/* Glorot's range is used to its ends, mean and variance are those of the uniform distribution. */
+static void check_moments(const float *values, size_t count, double low, double high)
+{
+    double least = DBL_MAX, most = -DBL_MAX, sum = 0, squares = 0;
+    for (size_t i = 0; i < count; i++) {
+        const double v = (double)values[i];
+        least = fmin(least, v);
+        most = fmax(most, v);
+        sum += v;
+        squares += v * v;
+    }
+    const double range = high - low, n = (double)count, mean = sum / n;
+    const double variance = squares / n - mean * mean;
+    assert_true(least >= low - 1e-7 && least < low + range * 20 / n);
+    assert_true(most <= high + 1e-7 && most > high - range * 20 / n);
+    assert_true(fabs(mean - (low + high) / 2) < 5 * range / sqrt(12 * n));
+    assert_true(fabs(variance / (range * range / 12) - 1) < 5 / sqrt(n));
+}
+
+static void moments(void **state)
+{
+    (void)state;
+    const struct shape wide = {1, 1, 2, {37, 64, 90}, 100, MLSTM_READOUT_H, 1};
+    mlstm_stack *stack = new_stack(&wide);
+    float *values = floats(154 * 360);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        assert_ok(mlstm_stack_init(stack, MLSTM_GLOROT_UNIFORM, seed << 40 | seed));
+        const double limits[] = {sqrt(6.0 / (101 + 256)), sqrt(6.0 / (154 + 360)),
+                                 sqrt(6.0 / (90 + 100))};
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, 101 * 256));
+        check_moments(values, 101 * 256, -limits[0], limits[0]);
+        assert_ok(mlstm_stack_get_param(stack, "layer1.kernel", values, 154 * 360));
+        check_moments(values, 154 * 360, -limits[1], limits[1]);
+        assert_ok(mlstm_stack_get_param(stack, "readout.kernel_h", values, 90 * 100));
+        check_moments(values, 90 * 100, -limits[2], limits[2]);
+        assert_ok(mlstm_stack_init_param(stack, "layer1.kernel", MLSTM_UNIFORM, -3, 1, seed));
+        assert_ok(mlstm_stack_get_param(stack, "layer1.kernel", values, 154 * 360));
+        check_moments(values, 154 * 360, -3, 1);
+    }
+    test_free(values);
+    mlstm_stack_destroy(stack);
+}
+
+/* Seeds, also those that differ in the upper half alone, have nothing in common. */
+static void seeds_differ(void **state)
+{
+    (void)state;
+    static const uint64_t seeds[] = {0, 1, 2, (uint64_t)1 << 32, UINT64_MAX};
+    mlstm_stack *stack = new_stack(&shape);
+    float values[COUNT(seeds)][160];
+    for (size_t i = 0; i < COUNT(seeds); i++) {
+        assert_ok(mlstm_stack_init(stack, MLSTM_GLOROT_UNIFORM, seeds[i]));
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values[i], 160));
+        for (size_t k = 0; k < i; k++) {
+            int equal = 0;
+            for (size_t e = 0; e < 160; e++)
+                equal += values[i][e] == values[k][e];
+            assert_true(equal < 3);
+        }
+    }
+    mlstm_stack_destroy(stack);
+}
+
+/* The range is open above: element 3 is the largest word there is, element 0 of the other the
+ * smallest range. */
+static void the_upper_end_is_never_drawn(void **state)
+{
+    (void)state;
+    mlstm_stack *stack = new_stack(&shape);
+    float values[160];
+    assert_ok(mlstm_stack_init_param(stack, "layer0.kernel", MLSTM_UNIFORM, 1, 2, 39075));
+    assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, 160));
+    assert_true(values[3] > 1.999999f && values[3] < 2);
+    assert_ok(mlstm_stack_init_param(stack, "layer0.kernel", MLSTM_UNIFORM, 5, 5, 1));
+    assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, 160));
+    assert_true(values[0] == 5 && values[159] == 5);
+    assert_ok(mlstm_stack_init_param(stack, "layer0.kernel", MLSTM_UNIFORM, -FLT_MAX, FLT_MAX, 1));
+    assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, 160));
+    for (size_t i = 0; i < 160; i++)
+        assert_true(fabsf(values[i]) < INFINITY);
+    mlstm_stack_destroy(stack);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(glorot_is_fixed_for_ever),
+        cmocka_unit_test(uniform_is_fixed_for_ever),
+        cmocka_unit_test(one_is_as_all),
+        cmocka_unit_test(others_are_left_alone),
+        cmocka_unit_test(zeros),
+        cmocka_unit_test(moments),
+        cmocka_unit_test(seeds_differ),
+        cmocka_unit_test(the_upper_end_is_never_drawn),
+    };
+    return cmocka_run_group_tests_name("init", tests, NULL, NULL);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The table of kernels that MLSTM_ISA names, against float64. */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "support.h"
+
+static void the_environment_chooses(void **state)
+{
+    (void)state;
+    const char *wanted = getenv("MLSTM_ISA");
+    if (wanted)
+        assert_string_equal(kernels_get()->name, wanted);
+}
+
+static float from_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+#define SAMPLES 512
+
+typedef void activation(const float *in, float *out, size_t count);
+
+/* Every exponent, both signs: the largest error, and whether f(-x) is what `mirror` makes of f(x). */
+static void sweep(activation *f, double exact(double), double mirror(double), double symmetry)
+{
+    for (uint32_t exponent = 0; exponent < 255; exponent++) {
+        float x[2 * SAMPLES], y[2 * SAMPLES];
+        for (uint32_t i = 0; i < SAMPLES; i++) {
+            x[2 * i] = from_bits(exponent << 23 | i * ((1u << 23) / SAMPLES) | (i & 1));
+            x[2 * i + 1] = -x[2 * i];
+        }
+        f(x, y, 2 * SAMPLES);
+        for (size_t i = 0; i < 2 * SAMPLES; i++)
+            if (!(fabs((double)y[i] - exact((double)x[i])) <= 2e-7))
+                fail_msg("at %a it is %.9g", (double)x[i], (double)y[i]);
+        for (size_t i = 0; i < 2 * SAMPLES; i += 2)
+            if (!(fabs((double)y[i + 1] - mirror((double)y[i])) <= symmetry))
+                fail_msg("%a has no mirror image", (double)x[i]);
+    }
+}
+
+static double exact_sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static double minus(double y)
+{
+    return -y;
+}
+
+static double one_minus(double y)
+{
+    return 1 - y;
+}
+
+static void activations_are_exact(void **state)
+{
+    (void)state;
+    sweep(kernels_get()->tanh, tanh, minus, 0);
+    sweep(kernels_get()->sigmoid, exact_sigmoid, one_minus, 1.2e-7);
+}
+
+static void activations_at_the_edges(void **state)
+{
+    (void)state;
+    const float in[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1e-45f, 3.4e38f, -3.4e38f};
+    float s[8], t[8];
+    kernels_get()->sigmoid(in, s, 8);
+    kernels_get()->tanh(in, t, 8);
+    assert_true(s[0] == 0.5f && s[1] == 0.5f && s[2] == 1.0f && s[6] == 1.0f);
+    assert_true(s[3] >= 0.0f && s[3] < 1e-27f && s[7] == s[3]);
+    assert_true(t[0] == 0.0f && !signbit(t[0]) && t[1] == 0.0f && signbit(t[1]));
+    assert_true(t[2] == 1.0f && t[3] == -1.0f && t[6] == 1.0f && t[7] == -1.0f);
+    assert_true(isnan(s[4]) && isnan(t[4]));
+}
+
+enum { SLACK = 64 };
+
+/* An array of random numbers with a margin of the same behind it. */
+static float *random_array(struct random *random, size_t count)
+{
+    float *values = floats(count + SLACK);
+    random_fill(random, values, count + SLACK, -1, 1);
+    return values;
+}
+
+struct sizes {
+    int32_t rows, k, segments, vectors, columns;
+};
+
+/* C of struct product, by its definition. */
+static void check_product(struct random *random, struct sizes n, int32_t init)
+{
+    const int32_t width = n.vectors * kernels_get()->width;
+    const int32_t panels = (n.columns + width - 1) / width;
+    const size_t depth = (size_t)n.k * (size_t)n.segments;
+    const size_t panel = (depth + 1) * (size_t)width, row = (size_t)n.columns + 3;
+    float *a = random_array(random, (size_t)n.rows * depth);
+    float *b = random_array(random, panel * (size_t)panels);
+    float *c = random_array(random, (size_t)n.rows * row);
+    double *expected = test_calloc((size_t)n.rows * row, sizeof *expected);
+    for (size_t i = 0; i < (size_t)n.rows * row; i++)
+        expected[i] = (double)c[i];
+    for (int32_t r = 0; r < n.rows; r++)
+        for (int32_t j = 0; j < n.columns; j++) {
+            const float *column = b + (size_t)(j / width) * panel + j % width;
+            double *e = &expected[(size_t)r * row + (size_t)j];
+            if (init != PRODUCT_ADD)
+                *e = init == PRODUCT_BIAS ? (double)column[0] : 0;
+            for (size_t k = 0; k < depth; k++)
+                *e += (double)a[((k / (size_t)n.k) * (size_t)n.rows + (size_t)r) * (size_t)n.k +
+                                k % (size_t)n.k] *
+                      (double)column[(k + 1) * (size_t)width];
+        }
+    kernels_get()->product(&(struct product){
+        .a = a,
+        .a_row = (size_t)n.k,
+        .a_segment = (ptrdiff_t)n.rows * n.k,
+        .segments = n.segments,
+        .length = n.k,
+        .b = b + width,
+        .b_panel = panel,
+        .width = width,
+        .init = init,
+        .c = c,
+        .c_row = row,
+        .c_panel = (size_t)width,
+        .columns = n.columns,
+        .row_end = n.rows,
+        .panel_end = panels,
+    });
+    assert_near("product", c, expected, (size_t)n.rows * row, 1e-6 * (double)(depth + 4));
+    test_free(a);
+    test_free(b);
+    test_free(c);
+    test_free(expected);
+}
+
+static void products(void **state)
+{
+    (void)state;
+    struct random random = {1};
+    for (int32_t rows = 1; rows <= 30; rows++)
+        for (int32_t vectors = 1; vectors <= 4; vectors *= 2)
+            for (int32_t init = PRODUCT_ZERO; init <= PRODUCT_ADD; init++)
+                check_product(&random,
+                              (struct sizes){rows, random_integer(&random, 1, 40),
+                                             random_integer(&random, 1, 3), vectors,
+                                             random_integer(&random, 1, 150)},
+                              init);
+    check_product(&random, (struct sizes){7, 1009, 2, 4, 131}, PRODUCT_BIAS);
+}
+
+/* B of struct outer, by its definition. */
+static void check_outer(struct random *random, struct sizes n)
+{
+    const int32_t width = n.vectors * kernels_get()->width;
+    const int32_t panels = (n.columns + width - 1) / width;
+    const size_t w = (size_t)width, rows = (size_t)n.rows, k = (size_t)n.k;
+    const size_t count = (k + 1) * w * (size_t)panels;
+    float *a = random_array(random, rows * k);
+    float *g = random_array(random, rows * w * (size_t)panels);
+    float *b = random_array(random, count);
+    double *expected = test_calloc(count, sizeof *expected);
+    for (size_t i = 0; i < count; i++) {
+        const size_t p = i / ((k + 1) * w), row = i / w % (k + 1), column = i % w;
+        expected[i] = (double)b[i];
+        for (size_t r = 0; r < rows; r++)
+            expected[i] += (row == 0 ? 1 : (double)a[r * k + row - 1]) *
+                           (double)g[(p * rows + r) * w + column];
+    }
+    struct outer o = {
+        .a = a,
+        .a_row = k,
+        .g = g,
+        .g_panel = rows * w,
+        .rows = n.rows,
+        .width = width,
+        .b = b + width,
+        .b_panel = (k + 1) * w,
+        .k_end = n.k,
+        .panel_end = panels,
+    };
+    kernels_get()->outer(&o);
+    o.a = NULL;
+    o.b = b;
+    kernels_get()->outer(&o);
+    assert_near("outer", b, expected, count, 1e-6 * (double)(rows + 4));
+    test_free(a);
+    test_free(g);
+    test_free(b);
+    test_free(expected);
+}
+
+static void outer_products(void **state)
+{
+    (void)state;
+    struct random random = {2};
+    for (int32_t k = 1; k <= 30; k++)
+        for (int32_t vectors = 1; vectors <= 4; vectors *= 2)
+            check_outer(&random, (struct sizes){random_integer(&random, 1, 60), k, 1, vectors,
+                                                random_integer(&random, 1, 150)});
+    check_outer(&random, (struct sizes){1009, 13, 1, 4, 131});
+}
+
+static void transposes(void **state)
+{
+    (void)state;
+    struct random random = {3};
+    for (int32_t rows = 1; rows <= 70; rows += 3)
+        for (int32_t columns = 1; columns <= 70; columns += 7) {
+            float *in = random_array(&random, (size_t)rows * 71);
+            float *out = random_array(&random, (size_t)columns * 73);
+            float *expected = floats((size_t)columns * 73);
+            memcpy(expected, out, (size_t)columns * 73 * sizeof *out);
+            for (int32_t r = 0; r < rows; r++)
+                for (int32_t c = 0; c < columns; c++)
+                    expected[c * 73 + r] = in[r * 71 + c];
+            kernels_get()->transpose(in, 71, rows, columns, out, 73);
+            assert_same_bits("transposed", out, expected, (size_t)columns * 73);
+            test_free(in);
+            test_free(out);
+            test_free(expected);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_environment_chooses), cmocka_unit_test(activations_are_exact),
+        cmocka_unit_test(activations_at_the_edges), cmocka_unit_test(products),
+        cmocka_unit_test(outer_products),          cmocka_unit_test(transposes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <string.h>
+
+static const struct shape shape = {3, 6, 3, {3, 5, 7, 2}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+
+static void a_new_state(void **unused)
+{
+    (void)unused;
+    struct model *m = new_model(&shape, 1);
+    const size_t size = 2 * 3 * (5 + 7 + 2);
+    float *values = floats(size), *zeros = floats(size);
+    memset(values, 1, size * sizeof(float));
+    assert_int_equal(mlstm_state_size(m->state), size);
+    assert_int_equal(mlstm_state_batch(m->state), 3);
+    assert_int_equal(mlstm_state_window(m->state), 6);
+    assert_int_equal(mlstm_state_steps(m->state), 0);
+    assert_int_equal(mlstm_state_threads(m->state), 1);
+    assert_true(mlstm_state_bytes(m->state) > size * sizeof(float));
+    assert_ok(mlstm_state_get(m->state, values, size));
+    assert_same_bits("new state", values, zeros, size);
+    test_free(values);
+    test_free(zeros);
+    free_model(m);
+}
+
+static void null_is_answered(void **unused)
+{
+    (void)unused;
+    mlstm_state_destroy(NULL);
+    assert_int_equal(mlstm_state_size(NULL), 0);
+    assert_int_equal(mlstm_state_batch(NULL), 0);
+    assert_int_equal(mlstm_state_window(NULL), 0);
+    assert_int_equal(mlstm_state_steps(NULL), 0);
+    assert_int_equal(mlstm_state_threads(NULL), 0);
+    assert_int_equal(mlstm_state_bytes(NULL), 0);
+}
+
+static void check_state(const mlstm_state *state, const float *expected)
+{
+    const size_t size = mlstm_state_size(state);
+    float *values = floats(size);
+    assert_ok(mlstm_state_get(state, values, size));
+    assert_same_bits("state", values, expected, size);
+    test_free(values);
+}
+
+static void the_tensor_comes_back(void **unused)
+{
+    (void)unused;
+    struct model *m = new_model(&shape, 1);
+    const size_t size = state_numbers(&shape);
+    float *zeros = floats(size);
+    assert_ok(mlstm_state_set(m->state, m->initial_state, size));
+    check_state(m->state, m->initial_state);
+    assert_ok(mlstm_state_begin_window(m->state));
+    check_state(m->state, m->initial_state);
+    assert_ok(mlstm_state_zero(m->state));
+    check_state(m->state, zeros);
+    test_free(zeros);
+    free_model(m);
+}
+
+/* The tensor is the layers' c and h one after the other; each can be replaced alone. */
+static void layers_are_blocks_of_the_tensor(void **unused)
+{
+    (void)unused;
+    struct model *m = new_model(&shape, 1);
+    struct random random = {2};
+    float *tensor = m->initial_state, *place = tensor, *other = floats(3 * 7);
+    assert_ok(mlstm_state_set(m->state, tensor, state_numbers(&shape)));
+    for (int32_t l = 0; l < 3; l++) {
+        const size_t half = (size_t)(3 * shape.sizes[l + 1]);
+        assert_ok(mlstm_state_get_layer(m->state, l, other, NULL));
+        assert_same_bits("c", other, place, half);
+        assert_ok(mlstm_state_get_layer(m->state, l, NULL, other));
+        assert_same_bits("h", other, place + half, half);
+        random_fill(&random, place, 2 * half, -1, 1);
+        assert_ok(mlstm_state_set_layer(m->state, l, place, l == 1 ? place + half : NULL));
+        if (l != 1)
+            assert_ok(mlstm_state_set_layer(m->state, l, NULL, place + half));
+        check_state(m->state, tensor);
+        place += 2 * half;
+    }
+    test_free(other);
+    free_model(m);
+}
+
+static void steps_are_counted(void **unused)
+{
+    (void)unused;
+    struct model *m = new_model(&shape, 1);
+    float c[3 * 5] = {0};
+    assert_ok(mlstm_forward(m->stack, m->state, m->x, 4, NULL));
+    assert_ok(mlstm_step_forward(m->stack, m->state, m->x, NULL));
+    assert_int_equal(mlstm_state_steps(m->state), 5);
+    assert_ok(mlstm_state_begin_window(m->state));
+    assert_int_equal(mlstm_state_steps(m->state), 0);
+    assert_ok(mlstm_step_forward(m->stack, m->state, m->x, NULL));
+    assert_ok(mlstm_state_zero(m->state));
+    assert_int_equal(mlstm_state_steps(m->state), 0);
+    assert_ok(mlstm_step_forward(m->stack, m->state, m->x, NULL));
+    assert_ok(mlstm_state_set(m->state, m->initial_state, state_numbers(&shape)));
+    assert_int_equal(mlstm_state_steps(m->state), 0);
+    assert_ok(mlstm_step_forward(m->stack, m->state, m->x, NULL));
+    assert_ok(mlstm_state_set_layer(m->state, 0, c, NULL));
+    assert_int_equal(mlstm_state_steps(m->state), 0);
+    free_model(m);
+}
+
+/* A state for inference takes any number of steps, gives the same numbers, and records nothing. */
+static void inference(void **unused)
+{
+    (void)unused;
+    struct model *m = new_model(&shape, 1);
+    struct results *trained = new_results(&shape);
+    const size_t rows = 3;
+    float *y = floats(y_numbers(&shape));
+    mlstm_state *state;
+    run_model(m, m->state, m->grads, trained);
+    assert_ok(mlstm_state_create(m->stack, 3, 0, &state));
+    for (int repeat = 0; repeat < 3; repeat++) {
+        assert_ok(mlstm_state_set(state, m->initial_state, state_numbers(&shape)));
+        assert_ok(mlstm_forward(m->stack, state, m->x, 4, y));
+        assert_ok(mlstm_step_forward(m->stack, state, m->x + 4 * rows * 3, y + 4 * rows * 4));
+        assert_ok(mlstm_step_forward(m->stack, state, m->x + 5 * rows * 3, y + 5 * rows * 4));
+        assert_same_bits("y", y, trained->y, y_numbers(&shape));
+        check_state(state, trained->final_state);
+    }
+    assert_int_equal(mlstm_state_window(state), 0);
+    assert_int_equal(mlstm_state_steps(state), 0);
+    assert_status(mlstm_state_get_top(state, y, NULL), MLSTM_ERROR_ORDER);
+    assert_status(mlstm_backward(m->stack, state, m->dy, NULL, NULL, NULL, m->grads),
+                  MLSTM_ERROR_ORDER);
+    assert_status(mlstm_state_set_final_grad(state, m->dfinal_state, state_numbers(&shape)),
+                  MLSTM_ERROR_ORDER);
+    mlstm_state_destroy(state);
+    test_free(y);
+    free_results(trained);
+    free_model(m);
+}
+
+static void initial_grad(const struct model *m, float *values)
+{
+    const size_t size = state_numbers(&shape);
+    assert_ok(mlstm_backward(m->stack, m->state, m->dy, NULL, NULL, NULL, NULL));
+    assert_ok(mlstm_state_get_initial_grad(m->state, values, size));
+}
+
+/* The gradient on the final state counts until NULL or a new window takes it away. */
+static void the_final_grad_ends_with_the_window(void **unused)
+{
+    (void)unused;
+    struct model *m = new_model(&shape, 1);
+    const size_t size = state_numbers(&shape);
+    float *without = floats(size), *with = floats(size), *again = floats(size);
+    assert_ok(mlstm_state_set(m->state, m->initial_state, size));
+    assert_ok(mlstm_forward(m->stack, m->state, m->x, 6, NULL));
+    initial_grad(m, without);
+    assert_ok(mlstm_state_set_final_grad(m->state, m->dfinal_state, size));
+    initial_grad(m, with);
+    assert_memory_not_equal(with, without, size * sizeof(float));
+    initial_grad(m, again);
+    assert_same_bits("it stays", again, with, size);
+    assert_ok(mlstm_state_set_final_grad(m->state, NULL, 0));
+    initial_grad(m, again);
+    assert_same_bits("NULL takes it away", again, without, size);
+    assert_ok(mlstm_state_set_final_grad(m->state, m->dfinal_state, size));
+    assert_ok(mlstm_state_set(m->state, m->initial_state, size));
+    assert_ok(mlstm_forward(m->stack, m->state, m->x, 6, NULL));
+    assert_status(mlstm_state_get_initial_grad(m->state, again, size), MLSTM_ERROR_ORDER);
+    initial_grad(m, again);
+    assert_same_bits("so does a new window", again, without, size);
+    test_free(without);
+    test_free(with);
+    test_free(again);
+    free_model(m);
+}
+
+static void the_stack_may_go_first(void **unused)
+{
+    (void)unused;
+    struct model *m = new_model(&shape, 1);
+    const size_t size = state_numbers(&shape);
+    assert_ok(mlstm_state_set(m->state, m->initial_state, size));
+    mlstm_stack_destroy(m->stack);
+    m->stack = NULL;
+    check_state(m->state, m->initial_state);
+    assert_ok(mlstm_grads_zero(m->grads));
+    free_model(m);
+}
+
+/* A new stack in the place of a freed one is another stack. */
+static void a_later_stack_is_another(void **unused)
+{
+    (void)unused;
+    struct model *m = new_model(&shape, 1);
+    mlstm_stack_destroy(m->stack);
+    m->stack = new_stack(&shape);
+    assert_status(mlstm_step_forward(m->stack, m->state, m->x, NULL), MLSTM_ERROR_MISMATCH);
+    free_model(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_state),
+        cmocka_unit_test(null_is_answered),
+        cmocka_unit_test(the_tensor_comes_back),
+        cmocka_unit_test(layers_are_blocks_of_the_tensor),
+        cmocka_unit_test(steps_are_counted),
+        cmocka_unit_test(inference),
+        cmocka_unit_test(the_final_grad_ends_with_the_window),
+        cmocka_unit_test(the_stack_may_go_first),
+        cmocka_unit_test(a_later_stack_is_another),
+    };
+    return cmocka_run_group_tests_name("state", tests, NULL, NULL);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+
+#include "support.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct shape shapes[] = {
+    {5, 15, 3, {1, 4, 4, 4}, 2, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+    {24, 20, 1, {64, 128}, 10, MLSTM_READOUT_H, 1},
+    {7, 5, 3, {33, 129, 66, 97}, 5, MLSTM_READOUT_C | MLSTM_READOUT_H, 0},
+    {1, 12, 2, {17, 160, 96}, 0, 0, 1},
+    {67, 4, 2, {3, 31, 70}, 130, MLSTM_READOUT_C, 1},
+    {64, 6, 1, {256, 64}, 3, MLSTM_READOUT_H, 1},
+};
+
+/* The same bits for every number of threads, also when the number changes on one state. */
+static void thread_counts_agree(void **state)
+{
+    (void)state;
+    static const int32_t counts[] = {2, 3, 4, 7, 1, 2};
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        struct model *m = new_model(&shapes[i], i);
+        struct results *one = new_results(&shapes[i]), *some = new_results(&shapes[i]);
+        run_model(m, m->state, m->grads, one);
+        for (size_t k = 0; k < COUNT(counts); k++) {
+            assert_ok(mlstm_state_set_threads(m->state, counts[k]));
+            assert_int_equal(mlstm_state_threads(m->state), counts[k]);
+            for (int repeat = 0; repeat < 3; repeat++) {
+                run_model(m, m->state, m->grads, some);
+                assert_same_results(&shapes[i], some, one);
+            }
+        }
+        free_results(one);
+        free_results(some);
+        free_model(m);
+    }
+}
+
+static void steps_agree(void **state)
+{
+    (void)state;
+    const struct shape *s = &shapes[1];
+    struct model *m = new_model(s, 1);
+    struct results *one = new_results(s);
+    float *y = floats(y_numbers(s));
+    run_model(m, m->state, m->grads, one);
+    assert_ok(mlstm_state_set_threads(m->state, 3));
+    assert_ok(mlstm_state_set(m->state, m->initial_state, state_numbers(s)));
+    for (int32_t t = 0; t < s->steps; t++)
+        assert_ok(mlstm_step_forward(m->stack, m->state, m->x + t * s->batch * s->sizes[0],
+                                     y + t * s->batch * s->outputs));
+    assert_same_bits("y", y, one->y, y_numbers(s));
+    test_free(y);
+    free_results(one);
+    free_model(m);
+}
+
+static void the_number_keeps_the_rest(void **state)
+{
+    (void)state;
+    const struct shape *s = &shapes[1];
+    struct model *m = new_model(s, 1);
+    struct results *one = new_results(s), *two = new_results(s);
+    run_model(m, m->state, m->grads, one);
+    run_model(m, m->state, m->grads, two);
+    assert_ok(mlstm_state_set_threads(m->state, 2));
+    assert_int_equal(mlstm_state_steps(m->state), s->steps);
+    assert_ok(mlstm_grads_zero(m->grads));
+    assert_ok(mlstm_backward(m->stack, m->state, m->dy, m->dh_top, m->dc_top, two->dx, m->grads));
+    assert_ok(mlstm_state_get_initial_grad(m->state, two->dinitial_state, state_numbers(s)));
+    get_grads(m->stack, m->grads, two->dparams);
+    assert_same_results(s, two, one);
+    free_results(one);
+    free_results(two);
+    free_model(m);
+}
+
+/* What one of several threads works with; the stack in the model is everybody's. */
+struct worker {
+    pthread_t thread;
+    const struct model *m;
+    int32_t threads;
+    struct results *results;
+};
+
+static void *work(void *argument)
+{
+    struct worker *w = argument;
+    mlstm_state *state;
+    mlstm_grads *grads;
+    assert_ok(mlstm_state_create(w->m->stack, w->m->shape.batch, w->m->shape.steps, &state));
+    assert_ok(mlstm_grads_create(w->m->stack, &grads));
+    assert_ok(mlstm_state_set_threads(state, w->threads));
+    for (int repeat = 0; repeat < 5; repeat++)
+        run_model(w->m, state, grads, w->results);
+    mlstm_grads_destroy(grads);
+    mlstm_state_destroy(state);
+    return NULL;
+}
+
+/* Several threads read one stack, each with a state and gradients that it makes there. */
+static void a_stack_is_shared(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct model *m = new_model(&shapes[i], i), *alone = new_model(&shapes[i], i);
+        struct results *expected = new_results(&shapes[i]);
+        struct worker workers[4];
+        run_model(alone, alone->state, alone->grads, expected);
+        for (size_t k = 0; k < COUNT(workers); k++) {
+            workers[k] = (struct worker){.m = m, .threads = k % 2 ? 2 : 1};
+            workers[k].results = new_results(&shapes[i]);
+        }
+        for (size_t k = 0; k < COUNT(workers); k++)
+            assert_int_equal(pthread_create(&workers[k].thread, NULL, work, &workers[k]), 0);
+        for (size_t k = 0; k < COUNT(workers); k++) {
+            assert_int_equal(pthread_join(workers[k].thread, NULL), 0);
+            assert_same_results(&shapes[i], workers[k].results, expected);
+            free_results(workers[k].results);
+        }
+        free_results(expected);
+        free_model(m);
+        free_model(alone);
+    }
+}
+
+/* A state may be used by one thread after the other. */
+static void *run_here(void *argument)
+{
+    struct worker *w = argument;
+    run_model(w->m, w->m->state, w->m->grads, w->results);
+    return NULL;
+}
+
+static void a_state_may_move(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shapes[1], 1);
+    struct worker worker = {.m = m, .results = new_results(&shapes[1])};
+    struct results *expected = new_results(&shapes[1]);
+    run_model(m, m->state, m->grads, expected);
+    assert_ok(mlstm_state_set_threads(m->state, 2));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&worker.thread, NULL, run_here, &worker), 0);
+        assert_int_equal(pthread_join(worker.thread, NULL), 0);
+        assert_same_results(&shapes[1], worker.results, expected);
+    }
+    free_results(worker.results);
+    free_results(expected);
+    free_model(m);
+}
+
+/* After fork the child goes on alone, and may ask for threads of its own. */
+static void a_child_goes_on(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shapes[1], 1);
+    struct results *expected = new_results(&shapes[1]), *got = new_results(&shapes[1]);
+    int status;
+    assert_ok(mlstm_state_set_threads(m->state, 3));
+    run_model(m, m->state, m->grads, expected);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(60);
+        run_model(m, m->state, m->grads, got);
+        assert_same_results(&shapes[1], got, expected);
+        assert_ok(mlstm_state_set_threads(m->state, 2));
+        run_model(m, m->state, m->grads, got);
+        assert_same_results(&shapes[1], got, expected);
+        mlstm_state_destroy(m->state);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    run_model(m, m->state, m->grads, got);
+    assert_same_results(&shapes[1], got, expected);
+    free_results(expected);
+    free_results(got);
+    free_model(m);
+}
+
+static void many_come_and_go(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shapes[1], 1);
+    for (int32_t i = 0; i < 40; i++) {
+        mlstm_state *other;
+        assert_ok(mlstm_state_create(m->stack, 24, 2, &other));
+        assert_ok(mlstm_state_set_threads(other, 1 + i % 8));
+        if (i % 2)
+            assert_ok(mlstm_forward(m->stack, other, m->x, 2, NULL));
+        mlstm_state_destroy(other);
+    }
+    free_model(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(thread_counts_agree),
+        cmocka_unit_test(steps_agree),
+        cmocka_unit_test(the_number_keeps_the_rest),
+        cmocka_unit_test(a_stack_is_shared),
+        cmocka_unit_test(a_state_may_move),
+        cmocka_unit_test(a_child_goes_on),
+        cmocka_unit_test(many_come_and_go),
+    };
+    return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+}
