@@ -5,7 +5,8 @@ include(GNUInstallDirs)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mlstm)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mlstm
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
+  FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 
 foreach(variant IN LISTS libraries)
   install(TARGETS mlstm_${variant} EXPORT mlstm-${variant}

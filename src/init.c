@@ -29,7 +29,9 @@ static void draw_uniform(mlstm_stack *stack, const struct param *param, double l
                            (size_t)(unit / m->panel_units) * m->panel +
                            (size_t)(param->first + row) * (size_t)m->width +
                            (size_t)(column / m->units * m->panel_units + unit % m->panel_units);
-            *place = (float)(low + (high - low) * (double)uniform_from(words[element % 4]));
+            const float value = (float)(low + (high - low) * (double)uniform_from(words[element % 4]));
+            /* Rounding may reach the upper end. */
+            *place = value < (float)high || low == high ? value : nextafterf((float)high, (float)low);
         }
 }
 

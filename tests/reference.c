@@ -107,10 +107,10 @@ struct reference *reference_create(const struct shape *s)
 
 void reference_destroy(struct reference *r)
 {
-    double *const blocks[] = {r->params,        r->dparams,     r->x,            r->dx,
-                              r->initial_state, r->final_state, r->dfinal_state, r->dinitial_state,
-                              r->y,             r->dy,          r->h_top,        r->dh_top,
-                              r->c_top,         r->dc_top};
+    double *const blocks[] = {
+        r->params,       r->dparams,        r->x, r->dx, r->initial_state, r->final_state,
+        r->dfinal_state, r->dinitial_state, r->y, r->dy, r->h_top,         r->dh_top,
+        r->c_top,        r->dc_top};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         free(blocks[i]);
     for (int32_t l = 0; l < MAX_LAYERS; l++) {
@@ -179,7 +179,8 @@ static void layer_forward(struct reference *r, int32_t layer, const double *x)
             h_next[u] = tanh(c_next[u]) * *o;
         }
     }
-    memcpy(r->final_state + state_offset(s, layer), r->c[layer] + T * B * H, B * H * sizeof(double));
+    memcpy(r->final_state + state_offset(s, layer), r->c[layer] + T * B * H,
+           B * H * sizeof(double));
     memcpy(r->final_state + state_offset(s, layer) + B * H, r->h[layer] + T * B * H,
            B * H * sizeof(double));
 }
@@ -205,7 +206,8 @@ static void layer_backward(struct reference *r, int32_t layer, const double *x, 
         for (size_t u = 0; u < H; u++) {
             const double i = a[u], j = a[H + u], f = a[2 * H + u], o = a[3 * H + u];
             const double tanh_c = tanh(c_next[u]), dh_u = dh[u] + r->dh[layer][row * H + u];
-            const double dc_u = dc[u] + r->dc[layer][row * H + u] + dh_u * o * (1 - tanh_c * tanh_c);
+            const double dc_u =
+                dc[u] + r->dc[layer][row * H + u] + dh_u * o * (1 - tanh_c * tanh_c);
             da[u] = dc_u * j * i * (1 - i);
             da[H + u] = dc_u * i * (1 - j * j);
             da[2 * H + u] = dc_u * c[u] * f * (1 - f);
@@ -287,7 +289,8 @@ void reference_forward(struct reference *r)
     for (int32_t l = 0; l < s->layers; l++)
         layer_forward(r, l, l ? layer_output(r, l - 1) : r->x);
     memcpy(r->h_top, layer_output(r, top), top_numbers(s) * sizeof(double));
-    memcpy(r->c_top, r->c[top] + product(1, s->batch, top_size(s)), top_numbers(s) * sizeof(double));
+    memcpy(r->c_top, r->c[top] + product(1, s->batch, top_size(s)),
+           top_numbers(s) * sizeof(double));
     if (s->sources)
         readout_forward(r);
     else

@@ -3,8 +3,8 @@
 #define REFERENCE_H
 
 /*
- * A multi-layer LSTM in float64, written to be read and not to be fast: the truth that the library is
- * held to. Everything is in canonical layout; the letters are those of mlstm.h.
+ * A multi-layer LSTM in float64, written to be read and not to be fast: the truth that the library
+ * is held to. Everything is in canonical layout; the letters are those of mlstm.h.
  */
 
 #include <stddef.h>
@@ -42,8 +42,8 @@ struct reference {
     double *dy, *dh_top, *dc_top, *dfinal_state;
     /* The gradients of that loss with respect to what goes in. */
     double *dparams, *dx, *dinitial_state;
-    /* The record of each layer: c and h [T+1,B,H], the gates after their functions [T,B,4H], and the
-     * gradient that reaches h and c at each step from above, [T,B,H]. */
+    /* The record of each layer: c and h [T+1,B,H], the gates after their functions [T,B,4H], and
+     * the gradient that reaches h and c at each step from above, [T,B,H]. */
     double *c[MAX_LAYERS], *h[MAX_LAYERS], *gates[MAX_LAYERS], *dh[MAX_LAYERS], *dc[MAX_LAYERS];
 };
 

@@ -17,6 +17,23 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
+/* Which sanitizer a test runs under; each forbids something. */
+#if defined(__has_feature)
+#define HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define HAS_FEATURE(feature) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#else
+#define THREAD_SANITIZER 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer) || HAS_FEATURE(memory_sanitizer)
+#define MEMORY_SANITIZER 1
+#else
+#define MEMORY_SANITIZER 0
+#endif
+
 /* Random numbers: the same for the same seed. */
 struct random {
     uint64_t state;

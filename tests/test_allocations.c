@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+
 #include "support.h"
 
 #include <stdlib.h>
@@ -58,7 +60,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* A creating call; `*made` is what it makes, which `destroy` frees, or NULL where there is nothing. */
+/* A creating call; `*made` is what it makes, if anything, which `destroy` frees. */
 struct creation {
     mlstm_status (*create)(struct parts *p, void **made);
     void (*destroy)(struct parts *p, void *made);
@@ -229,15 +231,7 @@ static void the_first_state_fails(void **state)
 /* Counts what goes past the allocator too, where malloc can be replaced. */
 static size_t mallocs;
 
-#if defined(__has_feature)
-#define HAS_FEATURE(feature) __has_feature(feature)
-#else
-#define HAS_FEATURE(feature) 0
-#endif
-
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&       \
-    !HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer) &&                           \
-    !HAS_FEATURE(memory_sanitizer)
+#if defined(__GLIBC__) && !THREAD_SANITIZER && !MEMORY_SANITIZER
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *pointer, size_t size);
@@ -386,10 +380,8 @@ static void any_order_of_destruction(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ALLOCATION_TEST(every_allocation_fails),
-        ALLOCATION_TEST(the_first_state_fails),
-        cmocka_unit_test(malloc_is_counted),
-        ALLOCATION_TEST(passes_allocate_nothing),
+        ALLOCATION_TEST(every_allocation_fails),    ALLOCATION_TEST(the_first_state_fails),
+        cmocka_unit_test(malloc_is_counted),        ALLOCATION_TEST(passes_allocate_nothing),
         cmocka_unit_test(any_order_of_destruction),
     };
     return cmocka_run_group_tests_name("allocations", tests, NULL, NULL);

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * Every function with every argument that it must refuse, one row each: the call, the status, and what
- * the sentence must contain. After each, nothing that a caller can see is another than before.
+ * Every function with every argument that it must refuse, one row each: the call, the status, and
+ * what the sentence must contain. After each, nothing that a caller can see has changed.
  */
 
 static const struct shape shape = {2, 3, 2, {3, 5, 7}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
@@ -235,7 +235,8 @@ static void params(void **unused)
     REFUSE(mlstm_stack_init_param(stack, "layer0.bias", -9, 0, 1, 1), INVALID_ARGUMENT, "-9");
     REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, 2, 1, 1), INVALID_ARGUMENT, "2");
     REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, NAN, 1, 1), INVALID_ARGUMENT, "nan");
-    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, 0, INFINITY, 1), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, 0, INFINITY, 1), INVALID_ARGUMENT,
+           "inf");
     REFUSE(mlstm_stack_param_info(NULL, 0, &out.name, &out.rank, out.dims), INVALID_ARGUMENT,
            "stack");
     REFUSE(mlstm_stack_param_info(stack, 0, NULL, &out.rank, out.dims), INVALID_ARGUMENT, "name");
@@ -328,11 +329,15 @@ static void passes(void **unused)
     REFUSE(mlstm_forward(stack, state, x, 2, out.values), ORDER, "2");
     REFUSE(mlstm_forward(stack, full, x, 1, out.values), ORDER, "1");
     REFUSE(mlstm_forward(stack, fresh, x, INT32_MAX, out.values), ORDER, "2147483647");
-    REFUSE(mlstm_backward(NULL, state, dy, NULL, NULL, out.values, grads), INVALID_ARGUMENT, "stack");
-    REFUSE(mlstm_backward(stack, NULL, dy, NULL, NULL, out.values, grads), INVALID_ARGUMENT, "state");
-    REFUSE(mlstm_backward(stack, others_state, dy, NULL, NULL, out.values, grads), MISMATCH, "stack");
+    REFUSE(mlstm_backward(NULL, state, dy, NULL, NULL, out.values, grads), INVALID_ARGUMENT,
+           "stack");
+    REFUSE(mlstm_backward(stack, NULL, dy, NULL, NULL, out.values, grads), INVALID_ARGUMENT,
+           "state");
+    REFUSE(mlstm_backward(stack, others_state, dy, NULL, NULL, out.values, grads), MISMATCH,
+           "stack");
     REFUSE(mlstm_backward(other, state, dy, NULL, NULL, out.values, grads), MISMATCH, "stack");
-    REFUSE(mlstm_backward(stack, state, dy, NULL, NULL, out.values, others_grads), MISMATCH, "grad");
+    REFUSE(mlstm_backward(stack, state, dy, NULL, NULL, out.values, others_grads), MISMATCH,
+           "grad");
     REFUSE(mlstm_backward(stack, fresh, dy, NULL, NULL, out.values, grads), ORDER, "record");
     REFUSE(mlstm_backward(stack, inference, dy, NULL, NULL, out.values, grads), ORDER, "inference");
 }
@@ -402,8 +407,10 @@ static void optimizers(void **unused)
     REFUSE(mlstm_optimizer_set_rate(adagrad, INFINITY), INVALID_ARGUMENT, "inf");
     REFUSE(mlstm_optimizer_get_slot(NULL, slot, param, out.values, 20), INVALID_ARGUMENT,
            "optimizer");
-    REFUSE(mlstm_optimizer_get_slot(adagrad, NULL, param, out.values, 20), INVALID_ARGUMENT, "slot");
-    REFUSE(mlstm_optimizer_get_slot(adagrad, slot, NULL, out.values, 20), INVALID_ARGUMENT, "param");
+    REFUSE(mlstm_optimizer_get_slot(adagrad, NULL, param, out.values, 20), INVALID_ARGUMENT,
+           "slot");
+    REFUSE(mlstm_optimizer_get_slot(adagrad, slot, NULL, out.values, 20), INVALID_ARGUMENT,
+           "param");
     REFUSE(mlstm_optimizer_get_slot(adagrad, slot, param, NULL, 20), INVALID_ARGUMENT, "values");
     REFUSE(mlstm_optimizer_get_slot(adagrad, slot, param, out.values, 22), MISMATCH, "22");
     REFUSE(mlstm_optimizer_get_slot(adagrad, slot, "x", out.values, 20), NOT_FOUND, "\"x\"");
@@ -449,8 +456,8 @@ static void losses(void **unused)
 static void every_function_has_its_rows(void **unused)
 {
     (void)unused;
-    static const char *const headers[] = {"cell", "stack", "state", "grads", "optimizer", "loss",
-                                          "pass"};
+    static const char *const headers[] = {"cell",      "stack", "state", "grads",
+                                          "optimizer", "loss",  "pass"};
     static const char start[] = "MLSTM_API mlstm_status ";
     size_t functions = 0;
     for (size_t i = 0; i < COUNT(headers); i++) {

@@ -18,6 +18,9 @@ static const struct shape shapes[] = {
     {7, 4, 2, {64, 64, 32}, 10, C | H, 1},
     {13, 3, 3, {23, 47, 61, 67}, 19, C | H, 1},
     {33, 2, 1, {5, 17}, 1, H, 1},
+    {1, 600, 2, {3, 5, 17}, 2, C | H, 1},
+    {520, 3, 1, {3, 18}, 6, C, 1},
+    {2, 3, 2, {600, 256, 150}, 300, C | H, 1},
 };
 
 /* `factor` widens the tolerance where large inputs are rounded coarsely. */

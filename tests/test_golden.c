@@ -19,7 +19,7 @@ static char command[1000];
 
 static const char echo_file[] = "golden/echo_seed.txt", cases_file[] = "golden/cases.txt";
 
-/* The lines of a file, to be edited; a record is a line "S path ..." or two that begin "T path ...". */
+/* The lines of a file, to be edited; a record is a line "S path ..." or two lines "T path ...". */
 struct lines {
     char **line;
     size_t count;
@@ -170,8 +170,8 @@ static void repeat_record(struct lines *lines, size_t at)
 }
 
 static void (*const ways[])(struct lines *lines, size_t at) = {
-    change_a_digit, change_the_last, put_nan,       remove_record, remove_first_line,
-    remove_values,  truncate_here,   repeat_record,
+    change_a_digit,    change_the_last, put_nan,       remove_record,
+    remove_first_line, remove_values,   truncate_here, repeat_record,
 };
 
 static void spoil(const char *file, const char *path)
@@ -233,14 +233,22 @@ static void a_spoilt_case_file_fails(void **state)
 {
     (void)state;
     static const char *const paths[] = {
-        "cases/0/loss",          "cases/1/x",
-        "cases/3/kernels/2",     "cases/3/biases/1",
-        "cases/5/init_state",    "cases/6/dH",
-        "cases/7/dC",            "cases/7/h_top",
-        "cases/9/c_top",         "cases/9/final_state",
-        "cases/10/forget_bias",  "cases/10/grads/x",
-        "cases/11/grads/biases/3", "cases/13/grads/init_state",
-        "cases/13/grads/kernels/0", "cases/13/grads/biases/1",
+        "cases/0/loss",
+        "cases/1/x",
+        "cases/3/kernels/2",
+        "cases/3/biases/1",
+        "cases/5/init_state",
+        "cases/6/dH",
+        "cases/7/dC",
+        "cases/7/h_top",
+        "cases/9/c_top",
+        "cases/9/final_state",
+        "cases/10/forget_bias",
+        "cases/10/grads/x",
+        "cases/11/grads/biases/3",
+        "cases/13/grads/init_state",
+        "cases/13/grads/kernels/0",
+        "cases/13/grads/biases/1",
     };
     for (size_t i = 0; i < COUNT(paths); i++)
         spoil(cases_file, paths[i]);
@@ -253,12 +261,12 @@ static void a_digit_in_a_scalar_fails(void **state)
     static const struct {
         const char *file, *path;
     } rows[] = {
-        {echo_file, "config/learning_rate"},     {echo_file, "config/forget_bias"},
-        {echo_file, "config/num_layers"},        {echo_file, "config/echo_step"},
-        {echo_file, "adagrad/lr"},               {echo_file, "config/initial_accumulator_value"},
-        {echo_file, "x_series_bits"},            {echo_file, "y_series_bits"},
-        {echo_file, "windows/17/index"},         {cases_file, "cases/13/H"},
-        {echo_file, "config/batch_size"},        {echo_file, "config/truncated_backprop_length"},
+        {echo_file, "config/learning_rate"}, {echo_file, "config/forget_bias"},
+        {echo_file, "config/num_layers"},    {echo_file, "config/echo_step"},
+        {echo_file, "adagrad/lr"},           {echo_file, "config/initial_accumulator_value"},
+        {echo_file, "x_series_bits"},        {echo_file, "y_series_bits"},
+        {echo_file, "windows/17/index"},     {cases_file, "cases/13/H"},
+        {echo_file, "config/batch_size"},    {echo_file, "config/truncated_backprop_length"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct lines lines = read_lines(rows[i].file);
@@ -304,7 +312,7 @@ static void a_file_may_begin_in_the_middle(void **state)
     (void)state;
     static const char *const paths[] = {"initial_params/kernel_1", "initial_accumulators/kernel_1",
                                         "initial_accumulators/b2", "windows/10/init_state",
-                                        "windows/10/loss", "windows/11/x"};
+                                        "windows/10/loss",         "windows/11/x"};
     struct lines lines = middle_of_training();
     if (check(&lines) != 0)
         fail_msg("%s", output);

@@ -129,6 +129,23 @@ static void every_batch(void **state)
     }
 }
 
+/* Past each size at which the library divides its work: rows, inputs, units, steps. */
+static void large_shapes(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {
+        {1, 600, 2, {3, 5, 17}, 2, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+        {7, 150, 2, {2, 19, 4}, 3, MLSTM_READOUT_H, 1},
+        {520, 3, 2, {3, 18, 6}, 2, MLSTM_READOUT_C, 1},
+        {100, 11, 1, {5, 33}, 9, MLSTM_READOUT_C | MLSTM_READOUT_H, 0},
+        {3, 2, 2, {600, 20, 30}, 2, MLSTM_READOUT_H, 1},
+        {2, 3, 2, {5, 256, 150}, 300, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+        {9, 2, 1, {130, 270}, 0, 0, 1},
+    };
+    for (size_t i = 0; i < COUNT(shapes); i++)
+        check_shape(&shapes[i], i);
+}
+
 /* dy, dh_top, dc_top and the final gradient: each given or not, for every readout. */
 static void each_gradient_is_optional(void **state)
 {
@@ -200,6 +217,7 @@ int main(void)
         cmocka_unit_test(random_shapes),
         cmocka_unit_test(every_size),
         cmocka_unit_test(every_batch),
+        cmocka_unit_test(large_shapes),
         cmocka_unit_test(each_gradient_is_optional),
         cmocka_unit_test(each_output_is_optional),
     };

@@ -148,7 +148,7 @@ static void clip_refuses_what_is_not_finite(void **state)
     }
 }
 
-/* The block has every gradient once and nothing else but zeros, and what is written there counts. */
+/* The block has every gradient once, beside it zeros alone, and what is written there counts. */
 static void the_block(void **state)
 {
     struct fixture *f = *state;

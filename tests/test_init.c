@@ -7,8 +7,9 @@
 
 static const struct shape shape = {1, 1, 2, {3, 5, 7}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
 
-/* A seed gives these on every machine, computed from the definition by another program: element e of
- * parameter p is word e % 4 of Philox 4x32-10 with counter (e / 4, 0, p, 0) and the seed as key. */
+/* A seed gives these on every machine, computed from the definition by another program: element e
+ * of parameter p is word e % 4 of Philox 4x32-10 with counter (e / 4, 0, p, 0) and the seed as key.
+ */
 static void glorot_is_fixed_for_ever(void **state)
 {
     (void)state;

@@ -69,8 +69,8 @@ static void random_logits(void **state)
     struct random random = {5};
     for (size_t i = 0; i < COUNT(classes) * COUNT(rows) * COUNT(spread); i++) {
         const float s = spread[i / COUNT(classes) / COUNT(rows)];
-        struct cross_entropy *e = new_cross_entropy(rows[i / COUNT(classes) % COUNT(rows)],
-                                                    classes[i % COUNT(classes)]);
+        struct cross_entropy *e =
+            new_cross_entropy(rows[i / COUNT(classes) % COUNT(rows)], classes[i % COUNT(classes)]);
         random_fill(&random, e->logits, e->rows * (size_t)e->classes, -s, s);
         for (size_t r = 0; r < e->rows; r++)
             e->labels[r] = random_integer(&random, 0, e->classes - 1);
@@ -83,15 +83,9 @@ static void extreme_logits(void **state)
 {
     (void)state;
     static const float rows[][3] = {
-        {1e4f, -1e4f, 0},
-        {1e4f, 1e4f, 1e4f},
-        {-1e4f, -1e4f, -1e4f},
-        {-1e4f, -1e4f, 1e4f},
-        {3e38f, 3e38f, 3e38f},
-        {-3e38f, -3e38f, -3e38f},
-        {FLT_MIN, -FLT_MIN, 0},
-        {88, -88, 104},
-        {3e38f, 0, 1},
+        {1e4f, -1e4f, 0},       {1e4f, 1e4f, 1e4f},    {-1e4f, -1e4f, -1e4f},
+        {-1e4f, -1e4f, 1e4f},   {3e38f, 3e38f, 3e38f}, {-3e38f, -3e38f, -3e38f},
+        {FLT_MIN, -FLT_MIN, 0}, {88, -88, 104},        {3e38f, 0, 1},
         {0, -3e38f, -3e38f},
     };
     for (size_t i = 0; i < COUNT(rows); i++)

@@ -75,7 +75,8 @@ static void check_rule(const struct rule *rule)
     const size_t count = param_numbers(&shape);
     struct random random = {2};
     float *g = floats(count), *got = floats(count);
-    double *values = test_calloc(count, sizeof(double)), *slots = test_calloc(count, sizeof(double));
+    double *values = test_calloc(count, sizeof(double)),
+           *slots = test_calloc(count, sizeof(double));
     mlstm_optimizer *optimizer;
     assert_ok(rule->create(m->stack, &optimizer));
     for (size_t i = 0; i < count; i++) {
@@ -222,12 +223,9 @@ static void updates_reach_the_passes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rules_are_the_formulas),
-        cmocka_unit_test(slots_have_names),
-        cmocka_unit_test(null_is_answered),
-        cmocka_unit_test(slots_come_back),
-        cmocka_unit_test(the_rate_can_change),
-        cmocka_unit_test(updates_reach_the_passes),
+        cmocka_unit_test(rules_are_the_formulas), cmocka_unit_test(slots_have_names),
+        cmocka_unit_test(null_is_answered),       cmocka_unit_test(slots_come_back),
+        cmocka_unit_test(the_rate_can_change),    cmocka_unit_test(updates_reach_the_passes),
     };
     return cmocka_run_group_tests_name("optimizer", tests, NULL, NULL);
 }

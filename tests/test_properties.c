@@ -10,6 +10,8 @@ static const struct shape shapes[] = {
     {2, 4, 1, {1, 1}, 1, 0, 1},
     {10, 6, 2, {17, 33, 5}, 3, MLSTM_READOUT_H, 0},
     {8, 8, 2, {31, 64, 67}, 7, MLSTM_READOUT_C, 1},
+    {2, 8, 2, {17, 160, 96}, 3, MLSTM_READOUT_H, 1},
+    {4, 150, 2, {2, 19, 4}, 3, MLSTM_READOUT_C, 1},
     {34, 2, 4, {3, 16, 15, 2, 9}, 5, MLSTM_READOUT_C | MLSTM_READOUT_H, 2},
 };
 
@@ -112,9 +114,8 @@ static void forward_in_parts(struct pair *p, int32_t part, int begin_windows)
     for (int32_t t = 0; t < s->steps; t += part) {
         if (begin_windows)
             assert_ok(mlstm_state_begin_window(p->m->state));
-        assert_ok(mlstm_forward(p->m->stack, p->m->state,
-                                p->m->x + t * s->batch * s->sizes[0], part,
-                                p->other->y + t * s->batch * output_size(s)));
+        assert_ok(mlstm_forward(p->m->stack, p->m->state, p->m->x + t * s->batch * s->sizes[0],
+                                part, p->other->y + t * s->batch * output_size(s)));
     }
     assert_ok(mlstm_state_get(p->m->state, p->other->final_state, state_numbers(s)));
     assert_same_bits("y", p->other->y, p->whole->y, y_numbers(s));
@@ -135,8 +136,8 @@ static void check_backward(struct pair *p)
     assert_ok(mlstm_grads_zero(p->m->grads));
     assert_ok(mlstm_backward(p->m->stack, p->m->state, p->m->dy, p->m->dh_top, p->m->dc_top,
                              p->other->dx, p->m->grads));
-    assert_ok(mlstm_state_get_initial_grad(p->m->state, p->other->dinitial_state,
-                                           state_numbers(s)));
+    assert_ok(
+        mlstm_state_get_initial_grad(p->m->state, p->other->dinitial_state, state_numbers(s)));
     get_grads(p->m->stack, p->m->grads, p->other->dparams);
     assert_same_results(s, p->other, p->whole);
 }
@@ -152,8 +153,7 @@ static void steps_are_the_window(struct pair *p)
     const struct shape *s = &p->s;
     assert_ok(mlstm_state_set(p->m->state, p->m->initial_state, state_numbers(s)));
     for (int32_t t = 0; t < s->steps; t++)
-        assert_ok(mlstm_step_forward(p->m->stack, p->m->state,
-                                     p->m->x + t * s->batch * s->sizes[0],
+        assert_ok(mlstm_step_forward(p->m->stack, p->m->state, p->m->x + t * s->batch * s->sizes[0],
                                      p->other->y + t * s->batch * output_size(s)));
     assert_ok(mlstm_state_get(p->m->state, p->other->final_state, state_numbers(s)));
     check_backward(p);
@@ -236,7 +236,10 @@ static void run_again(struct pair *p)
 
 #define PROPERTY(name)                                                                             \
     {                                                                                              \
-        #name, holds, NULL, NULL, (void *)&(struct property) { name }                              \
+#name, holds, NULL, NULL, (void *)&(struct property)                                       \
+        {                                                                                          \
+            name                                                                                   \
+        }                                                                                          \
     }
 
 struct property {

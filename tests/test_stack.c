@@ -166,8 +166,8 @@ static void cells_that_do_not_fit(void **state)
         assert_ok(mlstm_cell_create(6, i == 4 ? 5 : 6, &cells[i]));
     assert_ok(mlstm_cell_create_with_allocator(&counter.allocator, 6, 6, &foreign));
 
-    refuse_cells((mlstm_cell *[]){cells[0], cells[1], cells[2], cells[1]}, 4, MLSTM_ERROR_OWNED, "1",
-                 "3");
+    refuse_cells((mlstm_cell *[]){cells[0], cells[1], cells[2], cells[1]}, 4, MLSTM_ERROR_OWNED,
+                 "1", "3");
     refuse_cells((mlstm_cell *[]){cells[0], cells[1], cells[4], cells[2]}, 4, MLSTM_ERROR_MISMATCH,
                  "layer 3 expects input size 5", "got 6");
     refuse_cells((mlstm_cell *[]){cells[0], cells[1], foreign}, 3, MLSTM_ERROR_MISMATCH, "2", "");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support.h"
 
+#include <math.h>
 #include <string.h>
 
 static const struct shape shape = {3, 6, 3, {3, 5, 7, 2}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
@@ -141,6 +142,97 @@ static void inference(void **unused)
     free_model(m);
 }
 
+/* Far more steps than a state for inference can hold at a time, in calls of every length. */
+static void long_inference(void **unused)
+{
+    (void)unused;
+    static const struct shape shapes[] = {
+        {1, 700, 2, {2, 4, 18}, 3, MLSTM_READOUT_H, 1},
+        {300, 40, 2, {2, 4, 18}, 3, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+    };
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        const struct shape *s = &shapes[i];
+        struct model *m = new_model(s, 1);
+        struct results *trained = new_results(s);
+        float *y = floats(y_numbers(s));
+        mlstm_state *state;
+        run_model(m, m->state, m->grads, trained);
+        assert_ok(mlstm_state_create(m->stack, s->batch, 0, &state));
+        assert_ok(mlstm_state_set(state, m->initial_state, state_numbers(s)));
+        for (int32_t t = 0, n = 1; t < s->steps; t += n++) {
+            n = n < s->steps - t ? n : s->steps - t;
+            assert_ok(
+                mlstm_forward(m->stack, state, m->x + t * s->batch * 2, n, y + t * s->batch * 3));
+        }
+        assert_same_bits("y", y, trained->y, y_numbers(s));
+        check_state(state, trained->final_state);
+        mlstm_state_destroy(state);
+        test_free(y);
+        free_results(trained);
+        free_model(m);
+    }
+}
+
+static void set_whole(const struct model *m)
+{
+    assert_ok(mlstm_state_set(m->state, m->initial_state, state_numbers(&shape)));
+}
+
+static void set_by_layers(const struct model *m)
+{
+    const float *values = m->initial_state;
+    for (int32_t l = 0; l < 3; l++) {
+        const int32_t half = 3 * shape.sizes[l + 1];
+        assert_ok(mlstm_state_set_layer(m->state, l, values, values + half));
+        values += 2 * half;
+    }
+}
+
+static void zero_and_set(const struct model *m)
+{
+    assert_ok(mlstm_state_zero(m->state));
+    set_whole(m);
+}
+
+static void begin_and_set(const struct model *m)
+{
+    assert_ok(mlstm_state_begin_window(m->state));
+    set_whole(m);
+}
+
+/* NaN in a state is gone when c and h are replaced: nothing of it is left in a corner. */
+static void nan_is_forgotten(void **unused)
+{
+    (void)unused;
+    void (*const ways[])(const struct model *m) = {zero_and_set, set_whole, begin_and_set,
+                                                   set_by_layers};
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        struct model *m = new_model(&shape, 1);
+        struct results *clean = new_results(&shape), *got = new_results(&shape);
+        const float x = m->x[0];
+        float norm;
+        run_model(m, m->state, m->grads, clean);
+        m->x[0] = NAN;
+        run_model(m, m->state, m->grads, got);
+        m->x[0] = x;
+        ways[i](m);
+        assert_ok(mlstm_forward(m->stack, m->state, m->x, shape.steps, got->y));
+        assert_ok(mlstm_grads_zero(m->grads));
+        assert_ok(mlstm_state_set_final_grad(m->state, m->dfinal_state, state_numbers(&shape)));
+        assert_ok(
+            mlstm_backward(m->stack, m->state, m->dy, m->dh_top, m->dc_top, got->dx, m->grads));
+        get_grads(m->stack, m->grads, got->dparams);
+        assert_same_bits("y", got->y, clean->y, y_numbers(&shape));
+        assert_same_bits("dx", got->dx, clean->dx, x_numbers(&shape));
+        assert_same_bits("dparams", got->dparams, clean->dparams, param_numbers(&shape));
+        assert_ok(mlstm_grads_norm(m->grads, &norm));
+        assert_true(norm > 0 && norm < 1e6f);
+        free_results(clean);
+        free_results(got);
+        free_model(m);
+    }
+}
+
 static void initial_grad(const struct model *m, float *values)
 {
     const size_t size = state_numbers(&shape);
@@ -211,6 +303,8 @@ int main(void)
         cmocka_unit_test(layers_are_blocks_of_the_tensor),
         cmocka_unit_test(steps_are_counted),
         cmocka_unit_test(inference),
+        cmocka_unit_test(long_inference),
+        cmocka_unit_test(nan_is_forgotten),
         cmocka_unit_test(the_final_grad_ends_with_the_window),
         cmocka_unit_test(the_stack_may_go_first),
         cmocka_unit_test(a_later_stack_is_another),

@@ -115,7 +115,10 @@ struct kernels {
     void (*outer)(const struct outer *);
     void (*cell_forward)(const struct cell_forward *);
     void (*cell_backward)(const struct cell_backward *);
-    /* out[c*out_row + r] = in[r*in_row + c] for `rows` and `columns` of in. */
+    /*
+     * out[c*out_row + r] = in[r*in_row + c] for `rows` and `columns` of in; columns are a multiple of W,
+     * and rows of out are filled up with zeros to one.
+     */
     void (*transpose)(const float *in, size_t in_row, int32_t rows, int32_t columns, float *out,
                       size_t out_row);
     void (*scale)(float *values, size_t count, float factor);

@@ -5,21 +5,31 @@
 #ifndef PRODUCT_H
 #define PRODUCT_H
 
+#include <stdbool.h>
+
 #include "kernels.h"
 #include "tile.h"
 
-INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p, int32_t row,
-                         int32_t panel)
+/* Inputs that are multiplied for all rows before the next ones are: their panel stays in cache. */
+#define PRODUCT_DEPTH 512
+
+/* A slice of all inputs: `segments` of `length` each. */
+struct slice {
+    const float *a, *b;
+    int32_t segments, length;
+    int32_t init;
+};
+
+INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
+                         const struct slice *slice, float *c, int32_t row, int32_t columns)
 {
-    const float *b = p->b + (size_t)panel * p->b_panel;
-    const float *a = p->a + (size_t)row * p->a_row;
-    float *c = p->c + (size_t)row * p->c_row + (size_t)panel * p->c_panel;
     const int32_t width = vectors * W;
-    const int32_t columns = p->columns - panel * width;
+    const float *a = slice->a + (size_t)row * p->a_row, *b = slice->b;
+    c += (size_t)row * p->c_row;
     struct tile t;
-    if (p->init == PRODUCT_ZERO)
+    if (slice->init == PRODUCT_ZERO)
         tile_zero(rows, vectors, &t);
-    else if (p->init == PRODUCT_BIAS)
+    else if (slice->init == PRODUCT_BIAS)
         tile_row(rows, vectors, &t, b - width);
     else if (columns >= width)
         tile_load(rows, vectors, &t, c, p->c_row);
@@ -29,10 +39,10 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
                 const int32_t n = columns - v * W;
                 t.at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0 ? 0 : n < W ? n : W);
             }
-    for (int32_t s = 0; s < p->segments; s++) {
-        tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, p->length);
+    for (int32_t s = 0; s < slice->segments; s++) {
+        tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length);
         a += p->a_segment;
-        b += (size_t)p->length * (size_t)width;
+        b += (size_t)slice->length * (size_t)width;
     }
     if (columns >= width)
         tile_store(rows, vectors, &t, c, p->c_row);
@@ -44,13 +54,37 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
             }
 }
 
-INLINE void product_panels(int32_t vectors, const struct product *p)
+INLINE void product_slice(int32_t vectors, const struct product *p, const struct slice *slice,
+                          int32_t panel)
 {
     const int32_t most = tile_rows(vectors);
+    float *c = p->c + (size_t)panel * p->c_panel;
+    const int32_t columns = p->columns - panel * vectors * W;
+    for (int32_t row = p->row_begin, n; row < p->row_end; row += n) {
+        n = next_rows(p->row_end - row, most);
+        WITH_ROWS(n, vectors, product_tile, p, slice, c, row, columns);
+    }
+}
+
+INLINE void product_panels(int32_t vectors, const struct product *p)
+{
+    /* One long segment is cut into lengths, many short ones into groups. */
+    const bool one = p->segments == 1;
+    const int32_t count = one ? p->length : p->segments;
+    const int32_t most = one ? PRODUCT_DEPTH : 1 + (PRODUCT_DEPTH - 1) / p->length;
+    const size_t a_step = one ? 1 : (size_t)p->a_segment;
+    const size_t b_step = (size_t)(one ? 1 : p->length) * (size_t)(vectors * W);
     for (int32_t panel = p->panel_begin; panel < p->panel_end; panel++)
-        for (int32_t row = p->row_begin, n; row < p->row_end; row += n) {
-            n = next_rows(p->row_end - row, most);
-            WITH_ROWS(n, vectors, product_tile, p, row, panel);
+        for (int32_t i = 0; i < count; i += most) {
+            const int32_t n = count - i < most ? count - i : most;
+            const struct slice slice = {
+                .a = p->a + (size_t)i * a_step,
+                .b = p->b + (size_t)panel * p->b_panel + (size_t)i * b_step,
+                .segments = one ? 1 : n,
+                .length = one ? n : p->length,
+                .init = i > 0 ? PRODUCT_ADD : p->init,
+            };
+            product_slice(vectors, p, &slice, panel);
         }
 }
 
@@ -63,8 +97,12 @@ static void product(const struct product *p)
     }
 }
 
-/* Rows of A and G that are used by all tiles of a panel before the next ones are read. */
-#define OUTER_ROWS 128
+/*
+ * Rows of G that stay in the first cache while all tiles of a block of inputs are added to, and inputs
+ * whose columns of A stay in the second while all panels are.
+ */
+#define OUTER_ROWS 96
+#define OUTER_INPUTS 96
 
 INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const float *a,
                        const float *g, int32_t rows, float *b)
@@ -101,26 +139,35 @@ INLINE void outer_bias(int32_t vectors, const float *g, int32_t rows, float *b)
         store(b + v * W, sum[v]);
 }
 
-INLINE void outer_panels(int32_t vectors, const struct outer *o)
+INLINE void outer_block(int32_t vectors, const struct outer *o, int32_t panel, int32_t k_begin,
+                        int32_t k_end)
 {
     const int32_t most = tile_rows(vectors);
     const size_t width = (size_t)vectors * W;
-    for (int32_t panel = o->panel_begin; panel < o->panel_end; panel++) {
-        const float *g = o->g + (size_t)panel * o->g_panel;
+    for (int32_t row = 0; row < o->rows; row += OUTER_ROWS) {
+        const int32_t rows = o->rows - row < OUTER_ROWS ? o->rows - row : OUTER_ROWS;
+        const float *a = o->a + (size_t)row * o->a_row;
+        const float *g = o->g + (size_t)panel * o->g_panel + (size_t)row * width;
         float *b = o->b + (size_t)panel * o->b_panel;
-        if (!o->a) {
-            outer_bias(vectors, g, o->rows, b);
-            continue;
+        for (int32_t k = k_begin, n; k < k_end; k += n) {
+            n = next_rows(k_end - k, most);
+            WITH_ROWS(n, vectors, outer_tile, o, a + k, g, rows, b + (size_t)k * width);
         }
-        for (int32_t row = 0; row < o->rows; row += OUTER_ROWS) {
-            const int32_t rows = o->rows - row < OUTER_ROWS ? o->rows - row : OUTER_ROWS;
-            const float *a = o->a + (size_t)row * o->a_row;
-            for (int32_t k = o->k_begin, n; k < o->k_end; k += n) {
-                n = next_rows(o->k_end - k, most);
-                WITH_ROWS(n, vectors, outer_tile, o, a + k, g + (size_t)row * width, rows,
-                          b + (size_t)k * width);
-            }
-        }
+    }
+}
+
+INLINE void outer_panels(int32_t vectors, const struct outer *o)
+{
+    if (!o->a) {
+        for (int32_t panel = o->panel_begin; panel < o->panel_end; panel++)
+            outer_bias(vectors, o->g + (size_t)panel * o->g_panel, o->rows,
+                       o->b + (size_t)panel * o->b_panel);
+        return;
+    }
+    for (int32_t k = o->k_begin, n; k < o->k_end; k += n) {
+        n = next_rows(o->k_end - k, OUTER_INPUTS);
+        for (int32_t panel = o->panel_begin; panel < o->panel_end; panel++)
+            outer_block(vectors, o, panel, k, k + n);
     }
 }
 
@@ -133,15 +180,54 @@ static void outer(const struct outer *o)
     }
 }
 
+/* Blocks of `step` lanes change places between two rows `step` apart. */
+#define FIRST_HALF(step, lane) ((lane) & (step) ? W + (lane) - (step) : (lane))
+#define SECOND_HALF(step, lane) ((lane) & (step) ? W + (lane) : (lane) + (step))
+#define EXCHANGE(step, first, second)                                                              \
+    _Pragma("GCC unroll 16") for (int32_t r = 0; r < W; r++) if (!(r & (step)))                    \
+    {                                                                                              \
+        const vec a = rows[r], b = rows[r + (step)];                                               \
+        rows[r] = SHUFFLE(a, b, LANES(first));                                                     \
+        rows[r + (step)] = SHUFFLE(a, b, LANES(second));                                           \
+    }
+
+#define FIRST_1(lane) FIRST_HALF(1, lane)
+#define SECOND_1(lane) SECOND_HALF(1, lane)
+#define FIRST_2(lane) FIRST_HALF(2, lane)
+#define SECOND_2(lane) SECOND_HALF(2, lane)
+#define FIRST_4(lane) FIRST_HALF(4, lane)
+#define SECOND_4(lane) SECOND_HALF(4, lane)
+#define FIRST_8(lane) FIRST_HALF(8, lane)
+#define SECOND_8(lane) SECOND_HALF(8, lane)
+
+/* W columns of `rows_left` rows, which become W rows. */
+INLINE void transpose_block(const float *in, size_t in_row, int32_t rows_left, float *out,
+                            size_t out_row)
+{
+    vec rows[W];
+#pragma GCC unroll 16
+    for (int32_t r = 0; r < W; r++)
+        rows[r] = r < rows_left ? load(in + (size_t)r * in_row) : splat(0.0f);
+    EXCHANGE(1, FIRST_1, SECOND_1)
+    EXCHANGE(2, FIRST_2, SECOND_2)
+#if W >= 8
+    EXCHANGE(4, FIRST_4, SECOND_4)
+#endif
+#if W >= 16
+    EXCHANGE(8, FIRST_8, SECOND_8)
+#endif
+#pragma GCC unroll 16
+    for (int32_t r = 0; r < W; r++)
+        store(out + (size_t)r * out_row, rows[r]);
+}
+
 static void transpose(const float *in, size_t in_row, int32_t rows, int32_t columns, float *out,
                       size_t out_row)
 {
-    for (int32_t r0 = 0; r0 < rows; r0 += W) {
-        const int32_t r1 = rows - r0 < W ? rows : r0 + W;
-        for (int32_t c = 0; c < columns; c++)
-            for (int32_t r = r0; r < r1; r++)
-                out[(size_t)c * out_row + (size_t)r] = in[(size_t)r * in_row + (size_t)c];
-    }
+    for (int32_t c = 0; c < columns; c += W)
+        for (int32_t r = 0; r < rows; r += W)
+            transpose_block(in + (size_t)r * in_row + (size_t)c, in_row, rows - r,
+                            out + (size_t)c * out_row + (size_t)r, out_row);
 }
 
 #endif

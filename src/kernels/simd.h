@@ -137,6 +137,16 @@ INLINE vec vsqrt(vec v)
 #endif
 }
 
+/* The lanes of a list that each is a function of its number: f(0), f(1), ... */
+#if W == 16
+#define LANES(f) f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12),  \
+                 f(13), f(14), f(15)
+#elif W == 8
+#define LANES(f) f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7)
+#else
+#define LANES(f) f(0), f(1), f(2), f(3)
+#endif
+
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else

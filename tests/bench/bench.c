@@ -113,7 +113,8 @@ int main(int argc, char **argv) {
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
         if (sscanf(line, "load %31s %3999[^\n]", kind, path) == 2) {
-            printf("{\"ok\": %s}\n", prepare(kind, path, threads) ? "false" : "true");
+            const char *ok = prepare(kind, path, threads) ? "false" : "true";
+            printf("{\"ok\": %s, \"bytes\": %zu}\n", ok, bench_bytes());
         } else if (sscanf(line, "check %3999[^\n]", path) == 1) {
             results = fopen(path, "wb");
             if (!results) bench_die("cannot write %s", path);

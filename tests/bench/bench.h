@@ -41,12 +41,14 @@ static inline int32_t bench_layer_input(const bench_work *work, int32_t layer) {
     return layer ? work->hidden : work->input;
 }
 
-/* Each program defines these four. */
+/* Each program defines these five. */
 
 /* Name and version, for the table. */
 const char *bench_name(void);
 /* Makes ready for a kind of work; 0, or -1 where the program does not do this kind. */
 int bench_prepare(bench_kind kind, const bench_work *work, int threads);
+/* What it holds of a window between forward and backward, as the library itself says; 0 unknown. */
+size_t bench_bytes(void);
 /* Does the work so many times. */
 void bench_run(long count);
 /*

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Runs the benchmark's programs in turns on the same work and writes down what they needed.
 
-run.sh installs and builds what this starts; README.md describes rows, protocol and files.
+run.sh installs and builds what this starts; README.md describes programs, protocol and files.
 """
 
 import argparse
 import array
-import csv
 import json
+import math
 import os
 import random
 import signal
@@ -17,19 +17,17 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
-from rows import ROWS, Row
 import report
-
-HERE = os.path.dirname(os.path.abspath(__file__))
+from rows import MEMORY, SGEMM, YARDSTICKS, all_rows
 
 
 class Program:
     """One process that stays alive; stopped whenever it is not its turn."""
 
-    def __init__(self, peer, command, threads, environment):
+    def __init__(self, peer, command, threads):
         env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
-        env.update(environment)
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             env[name] = str(threads)
         env["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -57,13 +55,16 @@ class Program:
         self.signal(signal.SIGSTOP)
         return answer
 
+    def median(self, seconds):
+        return statistics.median(self.ask(f"time {seconds}")["ns"])
+
     def peak_memory(self):
         """Most bytes that were resident at once."""
         with open(f"/proc/{self.process.pid}/status") as status:
             for line in status:
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) * 1024
-        return None
+        return 0
 
     def end(self):
         self.signal(signal.SIGKILL)
@@ -86,7 +87,7 @@ def write_work(path, row):
             uniform(source, 2 * row.H * row.H, 1).tofile(file)
             return
         for layer in range(row.L):
-            rows = (row.H if layer else row.I) + row.H
+            rows = row.inputs(layer) + row.H
             uniform(source, rows * 4 * row.H, (6 / (rows + 4 * row.H)) ** 0.5).tofile(file)
             uniform(source, 4 * row.H, 0.1).tofile(file)
         if row.O:
@@ -97,7 +98,7 @@ def write_work(path, row):
 
 
 def write_echo(file, row, source):
-    """Readout, bits and, three steps late, the same bits as labels; time runs on from window to window."""
+    """Readout; then bits, which run on from window to window, and the same three steps late."""
     for _ in range(2):
         array.array("f", [source.random() for _ in range(row.H * row.O)]).tofile(file)
     array.array("f", [0] * row.O).tofile(file)
@@ -112,7 +113,6 @@ def read_floats(path):
     values = array.array("f")
     with open(path, "rb") as file:
         values.frombytes(file.read())
-    os.unlink(path)
     return values
 
 
@@ -126,7 +126,7 @@ def parts(row, values):
     if row.kind == "train":
         sizes = [row.T * row.B * row.H]
         for layer in range(row.L):
-            sizes += [((row.H if layer else row.I) + row.H) * 4 * row.H, 4 * row.H]
+            sizes += [(row.inputs(layer) + row.H) * 4 * row.H, 4 * row.H]
     if sum(sizes) != len(values):
         sys.exit(f"{row.name}: {len(values)} results where {sum(sizes)} belong")
     start = 0
@@ -138,19 +138,21 @@ def parts(row, values):
 def difference(row, expected, got):
     """The largest difference, as a share of the largest number of its array."""
     if len(expected) != len(got):
-        return float("inf")
+        return math.inf
     worst = 0.0
     for a, b in zip(parts(row, expected), parts(row, got)):
-        error = largest([p - q for p, q in zip(a, b)])
-        worst = max(worst, error / max(largest(a), 1e-30) if error == error else float("inf"))
+        errors = [abs(p - q) for p, q in zip(a, b)]
+        if not math.isfinite(math.fsum(errors)):
+            return math.inf
+        worst = max(worst, max(errors) / max(largest(a), 1e-30))
     return worst
 
 
 def check(row, programs, folder):
-    """Ends the run unless all programs compute the same numbers."""
-    expected = None
+    """Ends the run unless all programs compute the same numbers; gives the largest difference."""
+    expected, worst = None, 0.0
+    path = os.path.join(folder, "results")
     for program in programs:
-        path = os.path.join(folder, "results")
         program.ask(f"check {path}")
         results = read_floats(path)
         if expected is None:
@@ -159,65 +161,139 @@ def check(row, programs, folder):
         error = difference(row, expected, results)
         if not error <= row.tolerance:
             sys.exit(f"{row.name}: {program.name} and {first.name} differ by {error:.2g}")
+        worst = max(worst, error)
+    return worst
+
+
+def check_sgemm(program, folder):
+    """Makes the BLAS ready, and looks at some of its results: a wrong one may well be fast."""
+    work, results = os.path.join(folder, "sgemm"), os.path.join(folder, "results")
+    write_work(work, SGEMM)
+    program.ask(f"load sgemm {work}")
+    program.ask(f"check {results}")
+    n = SGEMM.H
+    a_b, c = read_floats(work)[8:], read_floats(results)
+    for place in range(0, n * n, 997):
+        i, j = divmod(place, n)
+        expected = math.fsum(a_b[i * n + k] * a_b[n * n + k * n + j] for k in range(n))
+        if not abs(expected - c[place]) <= 1e-3:
+            sys.exit(f"{program.name}: element {i},{j} is {c[place]}, not {expected}")
 
 
 def measure(row, programs, threads, options, folder):
     """One row: every round, each program in its turn."""
-    path = os.path.join(folder, "work")
-    write_work(path, row)
-    takes_part = [p for p in programs
-                  if row.allows(p.peer) and p.ask(f"load {row.kind} {path}")["ok"]]
-    os.unlink(path)
-    check(row, [p for p in takes_part], folder)
-    times = {p.peer: [] for p in takes_part}
+    work = os.path.join(folder, "work")
+    write_work(work, row)
+    running = [p for p in programs if row.allows(p.peer)
+               and p.peer != "sgemm" and p.ask(f"load {row.kind} {work}")["ok"]]
+    error = check(row, [p for p in running if p.peer != "read"], folder)
+    if row.kind in ("train", "infer"):
+        running += [p for p in programs if p.peer == "sgemm"]
+    times = {p.peer: [] for p in running}
     for _ in range(options.rounds):
-        for program in takes_part:
-            samples = program.ask(f"time {options.seconds}")["ns"]
-            times[program.peer].append(statistics.median(samples))
-    return {"row": row.name, "group": row.group, "kind": row.kind, "threads": threads,
-            "shape": [row.I, row.H, row.L, row.B, row.T], "flops": row.flops, "ns": times}
+        for program in running:
+            seconds = min(options.seconds, 0.1) if program.peer == "sgemm" else options.seconds
+            times[program.peer].append(program.median(seconds))
+    return {"row": row.name, "group": row.group, "threads": threads, "flops": row.flops,
+            "shape": {name: getattr(row, name) for name in "IHLBT"}, "difference": error, "ns": times}
 
 
-def start(options, threads, environment):
-    programs = []
+def run_rows(options, commands, folder, names):
+    chosen = [row for row in all_rows(options.quick)
+              if not options.rows or {row.name, row.group} & set(options.rows)]
+    results = []
+    for threads in options.threads:
+        programs = [Program(peer, command, threads) for peer, command in commands.items()]
+        names.update((p.peer, p.name) for p in programs)
+        try:
+            for program in programs:
+                if program.peer == "sgemm":
+                    check_sgemm(program, folder)
+            for row in chosen:
+                results.append(measure(row, programs, threads, options, folder))
+                print(report.line(results[-1]), flush=True)
+        finally:
+            for program in programs:
+                program.end()
+    return results
+
+
+def run_memory(options, commands, folder):
+    """Memory of a training window, each program in a new process."""
+    results = []
+    work = os.path.join(folder, "work")
+    for row in MEMORY:
+        if options.rows and "memory" not in options.rows or options.quick and row.name == "large":
+            continue
+        write_work(work, row)
+        for peer, command in commands.items():
+            if peer in YARDSTICKS or not row.allows(peer):
+                continue
+            program = Program(peer, command, 1)
+            start = program.peak_memory()
+            answer = program.ask(f"load train {work}")
+            if answer["ok"]:
+                program.ask("time 0")
+                results.append({"row": row.name, "peer": peer, "record": row.record,
+                                "parameters": 4 * row.parameters, "bytes": answer.get("bytes", 0),
+                                "start": start, "peak": program.peak_memory()})
+                print(report.memory_line(results[-1]), flush=True)
+            program.end()
+    return results
+
+
+def run_echo(options):
+    """Seconds of the whole echo program, 100 epochs."""
+    if not options.echo or options.rows and "echo" not in options.rows:
+        return []
+    times = []
+    for _ in range(options.rounds):
+        start = time.perf_counter()
+        subprocess.run([options.echo, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - start)
+    print(f"mlstm-echo --quiet: {statistics.median(times):.3f} s", flush=True)
+    return times
+
+
+def read_commands(options):
+    commands = {}
     for line in open(options.programs):
         peer, *command = line.rstrip("\n").split("\t")
-        if options.peers and peer not in options.peers:
-            continue
-        programs.append(Program(peer, command, threads, environment))
-    return programs
+        if not options.peers or peer in options.peers:
+            commands[peer] = command
+    return commands
 
 
-def comma_list(text):
-    return text.split(",")
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    words = lambda text: text.split(",")
+    numbers = lambda text: [int(word) for word in text.split(",")]
+    parser.add_argument("--programs", required=True, help="file: peer, TAB, command, TAB, ...")
+    parser.add_argument("--echo", help="the program mlstm-echo")
+    parser.add_argument("--out", required=True, help="folder for tables and pictures")
+    parser.add_argument("--peers", type=words, help="only these, as in mlstm,onednn2")
+    parser.add_argument("--rows", type=words, help="only these, or these groups: echo, train, ...")
+    parser.add_argument("--threads", type=numbers, default=[1, 2])
+    parser.add_argument("--quick", action="store_true", help="fewer rows and rounds")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="for each program, row and round")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (0.1 if options.quick else 0.3)
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--programs", required=True, help="file: peer, TAB, command, TAB, ...")
-    parser.add_argument("--out", required=True, help="folder for tables and pictures")
-    parser.add_argument("--peers", type=comma_list, help="only these, as in mlstm,onednn2")
-    parser.add_argument("--rows", type=comma_list, help="only groups or rows with these names")
-    parser.add_argument("--threads", type=comma_list, default=["1", "2"])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.4, help="for each program, row and round")
-    options = parser.parse_args()
+    options = arguments()
+    commands, names = read_commands(options), {}
     os.makedirs(options.out, exist_ok=True)
-    results = []
     with tempfile.TemporaryDirectory() as folder:
-        for threads in map(int, options.threads):
-            programs = start(options, threads, {})
-            try:
-                for row in ROWS:
-                    if options.rows and not {row.name, row.group} & set(options.rows):
-                        continue
-                    results.append(measure(row, programs, threads, options, folder))
-                    print(report.line(results[-1]), flush=True)
-                names = {p.peer: p.name for p in programs}
-            finally:
-                for program in programs:
-                    program.end()
-    report.write(options.out, results, names)
+        results = {"machine": report.machine(), "names": names,
+                   "rows": run_rows(options, commands, folder, names),
+                   "memory": run_memory(options, commands, folder), "echo": run_echo(options)}
+    with open(os.path.join(options.out, "results.json"), "w") as file:
+        json.dump(results, file, indent=1)
+    report.write(options.out, results)
 
 
 if __name__ == "__main__":

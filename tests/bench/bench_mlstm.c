@@ -90,6 +90,10 @@ int bench_prepare(bench_kind new_kind, const bench_work *new_work, int threads) 
     return 0;
 }
 
+size_t bench_bytes(void) {
+    return mlstm_state_bytes(state);
+}
+
 static void train(void) {
     try(mlstm_state_begin_window(state));
     try(mlstm_forward(stack, state, work->x, work->steps, y));

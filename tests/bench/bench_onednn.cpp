@@ -94,7 +94,7 @@ struct part {
     int first, layers, input;
     memory user_layer, user_iter, bias;
     weight layer, iter, layer_back, iter_back;
-    memory diff_layer, diff_iter, diff_bias, diff_src, dst;
+    memory diff_layer, diff_iter, diff_bias, diff_src, dst, workspace;
     lstm_forward forward;
     lstm_backward backward;
     arguments forward_arguments, backward_arguments, other_step_arguments;
@@ -177,7 +177,7 @@ part::part(const bench_work &work, int first_layer, int layer_count, const memor
 
     memory first_h = make(s.src_iter), first_c = make(s.src_iter);
     forward_arguments.insert({{DNNL_ARG_SRC_ITER, first_h}, {DNNL_ARG_SRC_ITER_C, first_c}});
-    memory workspace = make(forward_desc.workspace_desc());
+    workspace = make(forward_desc.workspace_desc());
     forward_arguments.insert({DNNL_ARG_WORKSPACE, workspace});
     auto backward_desc = describe_backward(s, any, forward_desc);
     backward = lstm_backward(backward_desc);
@@ -306,6 +306,14 @@ int bench_prepare(bench_kind new_kind, const bench_work *new_work, int) {
     if (kind == BENCH_ECHO || kind == BENCH_SGEMM) return -1;
     build();
     return 0;
+}
+
+size_t bench_bytes(void) {
+    size_t bytes = 0;
+    for (auto &p : parts)
+        if (kind == BENCH_TRAIN)
+            bytes += p->workspace.get_desc().get_size() + p->dst.get_desc().get_size();
+    return bytes;
 }
 
 void bench_run(long count) {

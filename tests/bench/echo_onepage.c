@@ -443,6 +443,8 @@ int bench_prepare(bench_kind kind, const bench_work *new_work, int threads) {
     return 0;
 }
 
+size_t bench_bytes(void) { return 0; }
+
 void bench_run(long count) {
     while (count--) iterate();
 }

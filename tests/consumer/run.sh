@@ -35,7 +35,7 @@ with_cmake() {
     echo "== $name"
     "$CMAKE" -S "$source" -B "$name" -DCMAKE_C_COMPILER="$CC" -DCMAKE_C_FLAGS="$flags" \
         "$@" >"$name.log" 2>&1 || { cat "$name.log"; fail "$name: cannot be configured"; }
-    "$CMAKE" --build "$name" >>"$name.log" 2>&1 || { cat "$name.log"; fail "$name: does not build"; }
+    "$CMAKE" --build "$name" -j 2 >>"$name.log" 2>&1 || { cat "$name.log"; fail "$name: does not build"; }
     [ -x "$name/consumer" ] || return 0
     needs_library "$name/consumer" "$shared"
     "$name/consumer"
@@ -79,5 +79,4 @@ with_cmake echo_example "$shared" "$root/examples" -DCMAKE_PREFIX_PATH="$prefix"
 echo_example/mlstm-echo --num-epochs 1 --quiet >/dev/null
 
 with_cmake add_subdirectory no "$here/embedded" -DMLSTM_SOURCE="$root"
-with_cmake add_subdirectory_shared yes "$here/embedded" -DMLSTM_SOURCE="$root" -DBUILD_SHARED_LIBS=ON
-with_cmake fetch_content no "$here/embedded" -DMLSTM_SOURCE="$root" -DFETCH=ON
+with_cmake fetch_content yes "$here/embedded" -DMLSTM_SOURCE="$root" -DFETCH=ON -DBUILD_SHARED_LIBS=ON

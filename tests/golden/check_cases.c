@@ -40,7 +40,8 @@ static void check_sizes(struct report *report, const char *name, const struct si
     const struct {
         const char *letter;
         int32_t size;
-    } rows[] = {{"L", s->layers}, {"B", s->batch}, {"I", s->input}, {"H", s->hidden}, {"T", s->steps}};
+    } rows[] = {
+        {"L", s->layers}, {"B", s->batch}, {"I", s->input}, {"H", s->hidden}, {"T", s->steps}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char path[100];
         snprintf(path, sizeof path, "cases/%s/%s", name, rows[i].letter);
@@ -60,13 +61,14 @@ static size_t param(const mlstm_stack *stack, int32_t index, const char **name, 
 static mlstm_stack *build_stack(struct report *report, const char *name, const struct sizes *s)
 {
     const struct golden_record *bias = expect_record(report, 1, "cases/%s/forget_bias", name);
-    mlstm_stack *stack = uniform_stack(s->layers, s->input, s->hidden,
-                                       bias ? (float)bias->values[0] : 1, 0);
+    mlstm_stack *stack =
+        uniform_stack(s->layers, s->input, s->hidden, bias ? (float)bias->values[0] : 1, 0);
     for (int32_t i = 0; i < mlstm_stack_param_count(stack); i++) {
         const char *library;
         char in_file[40];
         const size_t count = param(stack, i, &library, in_file);
-        float *values = floats_of(expect_record(report, count, "cases/%s/%s", name, in_file), count);
+        float *values =
+            floats_of(expect_record(report, count, "cases/%s/%s", name, in_file), count);
         must(mlstm_stack_set_param(stack, library, values, count));
         free(values);
     }
@@ -126,7 +128,8 @@ static void check_case(struct report *report, const char *name)
         return;
     check_sizes(report, name, &s);
     float *x = floats_of(expect_record(report, s.x, "cases/%s/x", name), s.x);
-    float *initial = floats_of(expect_record(report, s.state, "cases/%s/init_state", name), s.state);
+    float *initial =
+        floats_of(expect_record(report, s.state, "cases/%s/init_state", name), s.state);
     float *dh = floats_of(expect_record(report, s.top, "cases/%s/dH", name), s.top);
     float *dc = floats_of(expect_record(report, s.top, "cases/%s/dC", name), s.top);
     mlstm_stack *stack = build_stack(report, name, &s);

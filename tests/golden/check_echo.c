@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Iterations of the echo task. Each window is recomputed twice: from the parameters, accumulators and
- * state that the file gives before it, and in one chain from the first window on.
+ * Iterations of the echo task. Each window is recomputed twice: from the parameters, accumulators
+ * and state that the file gives before it, and in one chain from the first window on.
  */
 
 #include <math.h>
@@ -27,9 +27,9 @@ struct echo {
     int32_t layers, batch, steps, hidden, classes;
     size_t state, rows; /* numbers in the state tensor [L,2,B,H]; T*B */
     struct run given, chained;
-    float *x;        /* [T,B,1] of the window at hand */
-    int32_t *labels; /* [T,B] */
-    char before[64]; /* where the file has the parameters before the window at hand... */
+    float *x;              /* [T,B,1] of the window at hand */
+    int32_t *labels;       /* [T,B] */
+    char before[64];       /* where the file has the parameters before the window at hand... */
     char slots_before[64]; /* ...and the accumulators; empty at the start of training */
     int32_t index;         /* of the window before the one at hand; -1 at first */
     int epochs;            /* that began since the first window of the file */
@@ -65,8 +65,8 @@ static int find_sizes(struct echo *e, const char *name)
     snprintf(path, sizeof path, "windows/%s/init_state", name);
     const struct golden_record *state = golden_find(e->file, path);
     if (!predictions || predictions->rank != 3 || !state || state->rank != 4) {
-        report_failure(e->report, "windows/%s has no predictions [T,B,O] or no init_state [L,2,B,H]",
-                       name);
+        report_failure(e->report,
+                       "windows/%s has no predictions [T,B,O] or no init_state [L,2,B,H]", name);
         return 0;
     }
     e->layers = (int32_t)state->dims[0];
@@ -174,7 +174,8 @@ static void set_run(const struct echo *e, struct run *run)
         free(values);
         if (!*e->slots_before)
             continue;
-        values = floats_of(expect_record(e->report, count, "%s/%s", e->slots_before, in_file), count);
+        values =
+            floats_of(expect_record(e->report, count, "%s/%s", e->slots_before, in_file), count);
         must(mlstm_optimizer_set_slot(run->optimizer, "accumulator", name, values, count));
         free(values);
     }
@@ -201,7 +202,8 @@ static int read_window(struct echo *e, const char *name)
         return 0;
     for (size_t i = 0; i < e->rows; i++) {
         const size_t b = i / (size_t)e->steps, t = i % (size_t)e->steps;
-        if (!(y->values[i] >= 0 && y->values[i] < e->classes) || y->values[i] != floor(y->values[i])) {
+        if (!(y->values[i] >= 0 && y->values[i] < e->classes) ||
+            y->values[i] != floor(y->values[i])) {
             report_failure(e->report, "%s[%zu] is %g, which is no class", y->path, i, y->values[i]);
             return 0;
         }
@@ -212,7 +214,8 @@ static int read_window(struct echo *e, const char *name)
 }
 
 /* The window's columns of the series, where the file has the series of this epoch. */
-static void check_columns(const struct echo *e, const char *name, const char *series_path, char which)
+static void check_columns(const struct echo *e, const char *name, const char *series_path,
+                          char which)
 {
     const struct golden_record *series = golden_find(e->file, series_path);
     if (!series || e->epochs)
@@ -277,7 +280,8 @@ static void check_carried(struct echo *e, const char *name, const struct golden_
     else if (e->index >= 0 && index == 0)
         e->epochs++;
     else if (e->index >= 0)
-        report_failure(e->report, "windows/%s is index %d and comes after %d", name, index, e->index);
+        report_failure(e->report, "windows/%s is index %d and comes after %d", name, index,
+                       e->index);
     if (e->index >= 0)
         compare(e->report, STATE, initial, carried);
     if (e->index < 0 || index == 0) {

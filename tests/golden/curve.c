@@ -19,8 +19,8 @@ static uint32_t next_bits(uint32_t *generator)
     return z ^ (z >> 14);
 }
 
-static void draw_param(mlstm_stack *stack, const char *name, uint32_t *generator, double a, double b,
-                       size_t count)
+static void draw_param(mlstm_stack *stack, const char *name, uint32_t *generator, double a,
+                       double b, size_t count)
 {
     float values[2 * H * 4 * H];
     for (size_t i = 0; i < count; i++)

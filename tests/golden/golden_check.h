@@ -45,8 +45,8 @@ void report_failure(struct report *report, const char *format, ...);
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-const struct golden_record *expect_record(struct report *report, size_t count, const char *format,
-                                          ...);
+const struct golden_record *
+expect_record(struct report *report, size_t count, const char *format, ...);
 
 /* The number of a scalar that may be missing: `otherwise` then. */
 double number_or(const struct report *report, const char *path, double otherwise);

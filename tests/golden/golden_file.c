@@ -84,7 +84,8 @@ static const char *read_tensor(struct golden_record *record, const char *shape, 
     record->count = count > 0 ? (size_t)count : 0;
     if (count < 0)
         return "has something that is no number";
-    return record->count == product && count ? NULL : "has another number of values than its shape says";
+    return record->count == product && count ? NULL
+                                             : "has another number of values than its shape says";
 }
 
 static void free_record(struct golden_record *record)

@@ -3,8 +3,8 @@
 #define GOLDEN_FILE_H
 
 /*
- * Reads golden data: one record at a time, `S path value` (a number or text) or `T path ndim dim...`
- * followed by one line of numbers, row-major.
+ * Reads golden data: one record at a time, `S path value` (a number or text) or
+ * `T path ndim dim...` followed by one line of numbers, row-major.
  */
 
 #include <stddef.h>

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+module mlstm
+
+go 1.19

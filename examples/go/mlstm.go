@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: MIT
+
+// Package mlstm trains and runs multi-layer LSTMs with libmlstm.
+//
+// Every handle of the library is a type with a Close method; what is not closed is freed when it is
+// garbage collected. A closed handle may be closed again, and is refused by everything else.
+//
+// Any number of goroutines may use one Stack, each with a State and Grads of its own, while nobody
+// changes its parameters; every other handle belongs to one goroutine at a time.
+//
+// In the shapes T is steps, B batch rows, I the input size and O the outputs.
+package mlstm
+
+// #cgo pkg-config: mlstm
+// #include <stdlib.h>
+// #include <mlstm/mlstm.h>
+import "C"
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"unsafe"
+)
+
+// Status is the kind of an Error, for errors.Is.
+type Status int
+
+const (
+	InvalidArgument Status = C.MLSTM_ERROR_INVALID_ARGUMENT
+	OutOfMemory     Status = C.MLSTM_ERROR_OUT_OF_MEMORY
+	TooLarge        Status = C.MLSTM_ERROR_TOO_LARGE
+	Mismatch        Status = C.MLSTM_ERROR_MISMATCH
+	Owned           Status = C.MLSTM_ERROR_OWNED
+	Order           Status = C.MLSTM_ERROR_ORDER
+	NotFound        Status = C.MLSTM_ERROR_NOT_FOUND
+	NotFinite       Status = C.MLSTM_ERROR_NOT_FINITE
+	System          Status = C.MLSTM_ERROR_SYSTEM
+)
+
+func (s Status) Error() string {
+	return C.GoString(C.mlstm_status_text(C.mlstm_status(s)))
+}
+
+// Error is what the library, or this package before it, refused, in a sentence.
+type Error struct {
+	Status   Status
+	Sentence string
+}
+
+func (e *Error) Error() string { return e.Sentence }
+
+func (e *Error) Unwrap() error { return e.Status }
+
+// check makes a call. The library keeps its sentence for each thread, so the goroutine must not move
+// to another one before it is read; and the handles that the call uses must live until it returns.
+func check(call func() C.mlstm_status) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	status := call()
+	runtime.KeepAlive(call)
+	if status != C.MLSTM_OK {
+		return &Error{Status(status), C.GoString(C.mlstm_last_error())}
+	}
+	return nil
+}
+
+// The C functions take arrays without their lengths; here is where these are checked.
+func checkLength(array string, got, expected int) error {
+	if got != expected {
+		return &Error{Mismatch, fmt.Sprintf("%s must have %d numbers, got %d", array, expected, got)}
+	}
+	return nil
+}
+
+// size makes one that does not fit one that the library refuses.
+func size(n int) C.int32_t {
+	if n < math.MinInt32 || n > math.MaxInt32 {
+		return -1
+	}
+	return C.int32_t(n)
+}
+
+func floats(array []float32) *C.float {
+	if len(array) == 0 {
+		return nil
+	}
+	return (*C.float)(unsafe.Pointer(&array[0]))
+}
+
+// Version is that of the library that is loaded.
+func Version() string { return C.GoString(C.mlstm_version()) }
+
+// Cell describes one layer.
+type Cell struct{ c *C.mlstm_cell }
+
+func NewCell(inputSize, hiddenSize int) (*Cell, error) {
+	cell := new(Cell)
+	err := check(func() C.mlstm_status {
+		return C.mlstm_cell_create(size(inputSize), size(hiddenSize), &cell.c)
+	})
+	if err != nil {
+		return nil, err
+	}
+	runtime.SetFinalizer(cell, (*Cell).Close)
+	return cell, nil
+}
+
+func (cell *Cell) Close() {
+	C.mlstm_cell_destroy(cell.c)
+	cell.release()
+}
+
+// release forgets the cell without freeing it.
+func (cell *Cell) release() {
+	cell.c = nil
+	runtime.SetFinalizer(cell, nil)
+}
+
+func (cell *Cell) SetForgetBias(forgetBias float32) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_cell_set_forget_bias(cell.c, C.float(forgetBias))
+	})
+}
+
+// Stack has the layers, the readout, and every parameter.
+type Stack struct{ c *C.mlstm_stack }
+
+// NewStack makes a stack of the given layers, bottom first. It takes the cells: they are closed then.
+func NewStack(cells ...*Cell) (*Stack, error) {
+	stack := new(Stack)
+	pointers := make([]*C.mlstm_cell, len(cells)+1) // so that there is a first
+	for i, cell := range cells {
+		pointers[i] = cell.c
+	}
+	err := check(func() C.mlstm_status {
+		return C.mlstm_stack_create(&pointers[0], size(len(cells)), &stack.c)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, cell := range cells {
+		cell.release()
+	}
+	runtime.SetFinalizer(stack, (*Stack).Close)
+	return stack, nil
+}
+
+func (stack *Stack) Close() {
+	C.mlstm_stack_destroy(stack.c)
+	stack.c = nil
+	runtime.SetFinalizer(stack, nil)
+}
+
+// Readout says what the readout reads of the top layer; values may be combined with |.
+type Readout int32
+
+const (
+	ReadoutC Readout = C.MLSTM_READOUT_C
+	ReadoutH Readout = C.MLSTM_READOUT_H
+)
+
+func (stack *Stack) SetReadout(outputs int, sources Readout) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_stack_set_readout(stack.c, size(outputs), C.int32_t(sources))
+	})
+}
+
+func (stack *Stack) InputSize() int {
+	defer runtime.KeepAlive(stack)
+	return int(C.mlstm_stack_input_size(stack.c))
+}
+
+func (stack *Stack) OutputSize() int {
+	defer runtime.KeepAlive(stack)
+	return int(C.mlstm_stack_output_size(stack.c))
+}
+
+// Initializer says how initial values are drawn.
+type Initializer int32
+
+const (
+	Zeros         Initializer = C.MLSTM_ZEROS
+	Uniform       Initializer = C.MLSTM_UNIFORM
+	GlorotUniform Initializer = C.MLSTM_GLOROT_UNIFORM
+)
+
+// Init gives every kernel new values and sets every bias to 0.
+func (stack *Stack) Init(initializer Initializer, seed uint64) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_stack_init(stack.c, C.int32_t(initializer), C.uint64_t(seed))
+	})
+}
+
+// InitParam gives one parameter new values; a and b are the bounds of Uniform.
+func (stack *Stack) InitParam(name string, initializer Initializer, a, b float32, seed uint64) error {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	return check(func() C.mlstm_status {
+		return C.mlstm_stack_init_param(stack.c, cName, C.int32_t(initializer), C.float(a),
+			C.float(b), C.uint64_t(seed))
+	})
+}
+
+func (stack *Stack) GetParam(name string, values []float32) error {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	return check(func() C.mlstm_status {
+		return C.mlstm_stack_get_param(stack.c, cName, floats(values), C.size_t(len(values)))
+	})
+}
+
+func (stack *Stack) SetParam(name string, values []float32) error {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	return check(func() C.mlstm_status {
+		return C.mlstm_stack_set_param(stack.c, cName, floats(values), C.size_t(len(values)))
+	})
+}
+
+// Forward moves a state on by the steps that x [T,B,I] has; y is [T,B,O], or nil.
+func (stack *Stack) Forward(state *State, x, y []float32) error {
+	row := state.Batch() * stack.InputSize()
+	steps := 0
+	if row > 0 {
+		steps = len(x) / row
+		if err := checkLength("x", len(x), steps*row); err != nil {
+			return err
+		}
+	}
+	if y != nil {
+		if err := checkLength("y", len(y), steps*state.Batch()*stack.OutputSize()); err != nil {
+			return err
+		}
+	}
+	return check(func() C.mlstm_status {
+		return C.mlstm_forward(stack.c, state.c, floats(x), size(steps), floats(y))
+	})
+}
+
+// Backward walks the recorded steps back and adds to grads; dy [T,B,O] is the gradient of y.
+func (stack *Stack) Backward(state *State, dy []float32, grads *Grads) error {
+	if steps := state.Steps(); steps > 0 {
+		if err := checkLength("dy", len(dy), steps*state.Batch()*stack.OutputSize()); err != nil {
+			return err
+		}
+	}
+	return check(func() C.mlstm_status {
+		return C.mlstm_backward(stack.c, state.c, floats(dy), nil, nil, nil, grads.c)
+	})
+}
+
+// State has c and h of every layer, and the recorded window.
+type State struct{ c *C.mlstm_state }
+
+// NewState makes a state of 0 for batch rows that records up to window steps; 0 is for inference.
+func NewState(stack *Stack, batch, window int) (*State, error) {
+	state := new(State)
+	err := check(func() C.mlstm_status {
+		return C.mlstm_state_create(stack.c, size(batch), size(window), &state.c)
+	})
+	if err != nil {
+		return nil, err
+	}
+	runtime.SetFinalizer(state, (*State).Close)
+	return state, nil
+}
+
+func (state *State) Close() {
+	C.mlstm_state_destroy(state.c)
+	state.c = nil
+	runtime.SetFinalizer(state, nil)
+}
+
+func (state *State) SetThreads(threads int) error {
+	return check(func() C.mlstm_status { return C.mlstm_state_set_threads(state.c, size(threads)) })
+}
+
+// Zero sets c and h to 0 and begins a window.
+func (state *State) Zero() error {
+	return check(func() C.mlstm_status { return C.mlstm_state_zero(state.c) })
+}
+
+// BeginWindow keeps c and h and forgets the recorded steps.
+func (state *State) BeginWindow() error {
+	return check(func() C.mlstm_status { return C.mlstm_state_begin_window(state.c) })
+}
+
+// Size is how many numbers the state tensor [L,2,B,H] has.
+func (state *State) Size() int {
+	defer runtime.KeepAlive(state)
+	return int(C.mlstm_state_size(state.c))
+}
+
+func (state *State) Batch() int {
+	defer runtime.KeepAlive(state)
+	return int(C.mlstm_state_batch(state.c))
+}
+
+// Steps is how many were recorded since the window began.
+func (state *State) Steps() int {
+	defer runtime.KeepAlive(state)
+	return int(C.mlstm_state_steps(state.c))
+}
+
+func (state *State) Get(values []float32) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_get(state.c, floats(values), C.size_t(len(values)))
+	})
+}
+
+func (state *State) Set(values []float32) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_set(state.c, floats(values), C.size_t(len(values)))
+	})
+}
+
+// Grads has one gradient for each parameter.
+type Grads struct{ c *C.mlstm_grads }
+
+func NewGrads(stack *Stack) (*Grads, error) {
+	grads := new(Grads)
+	err := check(func() C.mlstm_status { return C.mlstm_grads_create(stack.c, &grads.c) })
+	if err != nil {
+		return nil, err
+	}
+	runtime.SetFinalizer(grads, (*Grads).Close)
+	return grads, nil
+}
+
+func (grads *Grads) Close() {
+	C.mlstm_grads_destroy(grads.c)
+	grads.c = nil
+	runtime.SetFinalizer(grads, nil)
+}
+
+func (grads *Grads) Zero() error {
+	return check(func() C.mlstm_status { return C.mlstm_grads_zero(grads.c) })
+}
+
+func (grads *Grads) Add(other *Grads) error {
+	return check(func() C.mlstm_status { return C.mlstm_grads_add(grads.c, other.c) })
+}
+
+// ClipNorm clips by the global norm and returns what that was before.
+func (grads *Grads) ClipNorm(maxNorm float32) (float32, error) {
+	var norm C.float
+	err := check(func() C.mlstm_status {
+		return C.mlstm_grads_clip_norm(grads.c, C.float(maxNorm), &norm)
+	})
+	return float32(norm), err
+}
+
+func (grads *Grads) Get(name string, values []float32) error {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	return check(func() C.mlstm_status {
+		return C.mlstm_grads_get(grads.c, cName, floats(values), C.size_t(len(values)))
+	})
+}
+
+// Optimizer is an update rule and its slots.
+type Optimizer struct{ c *C.mlstm_optimizer }
+
+func NewSGD(stack *Stack, rate, momentum float32, nesterov bool) (*Optimizer, error) {
+	var flag C.int32_t
+	if nesterov {
+		flag = 1
+	}
+	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
+		return C.mlstm_sgd_create(stack.c, C.float(rate), C.float(momentum), flag, c)
+	})
+}
+
+func NewAdagrad(stack *Stack, rate, initialAccumulator float32) (*Optimizer, error) {
+	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
+		return C.mlstm_adagrad_create(stack.c, C.float(rate), C.float(initialAccumulator), c)
+	})
+}
+
+func newOptimizer(create func(**C.mlstm_optimizer) C.mlstm_status) (*Optimizer, error) {
+	optimizer := new(Optimizer)
+	if err := check(func() C.mlstm_status { return create(&optimizer.c) }); err != nil {
+		return nil, err
+	}
+	runtime.SetFinalizer(optimizer, (*Optimizer).Close)
+	return optimizer, nil
+}
+
+func (optimizer *Optimizer) Close() {
+	C.mlstm_optimizer_destroy(optimizer.c)
+	optimizer.c = nil
+	runtime.SetFinalizer(optimizer, nil)
+}
+
+func (optimizer *Optimizer) SetRate(rate float32) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_optimizer_set_rate(optimizer.c, C.float(rate))
+	})
+}
+
+// Apply updates every parameter of the stack by its gradient.
+func (optimizer *Optimizer) Apply(stack *Stack, grads *Grads) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_apply_grads(optimizer.c, stack.c, grads.c)
+	})
+}
+
+// SoftmaxCrossEntropy returns the loss averaged over the rows of logits [rows, classes], with a label
+// for each, and fills probabilities and dlogits, its gradient, where they are not nil.
+func SoftmaxCrossEntropy(logits []float32, labels []int32, probabilities, dlogits []float32) (float32, error) {
+	rows, classes := len(labels), 0
+	var first *C.int32_t
+	if rows > 0 {
+		classes = len(logits) / rows
+		first = (*C.int32_t)(&labels[0])
+	}
+	if err := checkLength("logits", len(logits), rows*classes); err != nil {
+		return 0, err
+	}
+	for _, array := range [][]float32{probabilities, dlogits} {
+		if array == nil {
+			continue
+		}
+		if err := checkLength("each output", len(array), len(logits)); err != nil {
+			return 0, err
+		}
+	}
+	var loss C.float
+	err := check(func() C.mlstm_status {
+		return C.mlstm_softmax_cross_entropy(floats(logits), first, C.size_t(rows), size(classes),
+			floats(probabilities), floats(dlogits), &loss)
+	})
+	return float32(loss), err
+}

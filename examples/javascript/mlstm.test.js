@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { Cell, Grads, Initializer, Optimizer, Readout, Stack, State, softmaxCrossEntropy } from './mlstm.js';
+import { run } from './worker.js';
+
+/** The numbers of every record of a golden file, by path; those of text records are NaN. */
+function readGolden() {
+    const lines = readFileSync(process.env.MLSTM_GOLDEN, 'utf8').split('\n');
+    const records = new Map();
+    for (let i = 0; i < lines.length - 1; i++) {
+        const [kind, path, ...rest] = lines[i].split(' ');
+        records.set(path, Float32Array.from(kind === 'T' ? lines[++i].split(' ') : rest));
+    }
+    return records;
+}
+
+function newStack() {
+    const stack = new Stack([new Cell(3, 16), new Cell(16, 16)]);
+    stack.setReadout(2, Readout.H);
+    stack.init(Initializer.GLOROT_UNIFORM, 1);
+    return stack;
+}
+
+test('losses are those of the golden file', () => {
+    const [T, B, H, O] = [15, 5, 4, 2];
+    const golden = readGolden();
+    const stack = new Stack([new Cell(1, H), new Cell(H, H), new Cell(H, H)]);
+    stack.setReadout(O, Readout.C | Readout.H);
+    for (const [name, record] of [
+        ['layer0.kernel', 'kernel_0'], ['layer1.kernel', 'kernel_1'], ['layer2.kernel', 'kernel_2'],
+        ['layer0.bias', 'bias_0'], ['layer1.bias', 'bias_1'], ['layer2.bias', 'bias_2'],
+        ['readout.kernel_c', 'W1'], ['readout.kernel_h', 'W2'], ['readout.bias', 'b2'],
+    ])
+        stack.setParam(name, golden.get(`initial_params/${record}`));
+    const state = new State(stack, B, T);
+    const grads = new Grads(stack);
+    const adagrad = Optimizer.adagrad(stack, 0.3, { initialAccumulator: 0.1 });
+    const logits = new Float32Array(T * B * O);
+    const dlogits = new Float32Array(T * B * O);
+
+    for (let window = 0; window < 20; window++) {
+        const record = (name) => golden.get(`windows/${window}/${name}`);
+        const transposed = (values) => values.map((_, i) => values[(i % B) * T + Math.floor(i / B)]);
+        state.beginWindow();
+        stack.forward(state, transposed(record('x')), logits);
+        const loss = softmaxCrossEntropy(logits, Int32Array.from(transposed(record('y'))), { dlogits });
+        grads.zero();
+        stack.backward(state, dlogits, grads);
+        adagrad.apply(stack, grads);
+
+        const [expected] = record('loss');
+        assert.ok(Math.abs(loss - expected) <= 5e-6, `window ${window}: ${loss} for ${expected}`);
+    }
+});
+
+test('errors carry the sentence of the library', () => {
+    assert.throws(() => new Cell(0, 4),
+        { code: 'MLSTM_ERROR_INVALID_ARGUMENT', message: /input_size must be at least 1, got 0$/ });
+    assert.throws(() => new Stack([]), { code: 'MLSTM_ERROR_INVALID_ARGUMENT' });
+    assert.throws(() => new Stack([new Cell(1, 4), new Cell(5, 4)]),
+        { code: 'MLSTM_ERROR_MISMATCH', message: /4.*5|5.*4/ });
+    const cell = new Cell(4, 4);
+    assert.throws(() => new Stack([cell, cell]), { code: 'MLSTM_ERROR_OWNED' });
+    const stack = newStack();
+    assert.throws(() => stack.setParam('layer9.bias', new Float32Array(1)),
+        { code: 'MLSTM_ERROR_NOT_FOUND', message: /layer9\.bias/ });
+    assert.throws(() => stack.forward(new State(newStack(), 1, 1), new Float32Array(3)),
+        { code: 'MLSTM_ERROR_MISMATCH' });
+    assert.throws(() => stack.backward(new State(stack, 1, 1), new Float32Array(3), new Grads(stack)),
+        { code: 'MLSTM_ERROR_ORDER' });
+});
+
+test('what C could not check is refused', () => {
+    const stack = newStack();
+    const state = new State(stack, 2, 4);
+    const grads = new Grads(stack);
+    assert.throws(() => stack.forward(state, new Float32Array(7)),
+        { name: 'RangeError', message: 'x must have 6 numbers, got 7' });
+    assert.throws(() => stack.forward(state, new Float64Array(6)), TypeError);
+    assert.throws(() => stack.forward(state, new Float32Array(6), new Float32Array(3)), RangeError);
+    stack.forward(state, new Float32Array(6));
+    assert.throws(() => stack.backward(state, new Float32Array(5), grads), RangeError);
+    assert.throws(() => stack.backward(grads, new Float32Array(4), grads), TypeError);
+    assert.throws(() => new Cell(1.5, 4), RangeError);
+    assert.throws(() => new State(grads, 1, 1), { name: 'TypeError', message: 'expected a Stack' });
+    stack.backward(state, new Float32Array(4), grads);
+});
+
+test('a closed handle is closed once and used no more', () => {
+    const cell = new Cell(1, 1);
+    const stack = new Stack([cell]);
+    const closed = { name: 'TypeError', message: /is closed/ };
+    assert.throws(() => cell.setForgetBias(1), closed); // the stack's now
+    cell.close();
+    assert.throws(() => new Stack([cell]), closed);
+    const state = new State(stack, 1, 1);
+    const grads = new Grads(stack);
+    const sgd = Optimizer.sgd(stack, 0.1);
+    stack.forward(state, new Float32Array(1));
+    for (let times = 0; times < 2; times++) {
+        for (const handle of [stack, state, grads, sgd])
+            handle.close();
+        assert.throws(() => stack.inputSize, closed);
+        assert.throws(() => state.zero(), closed);
+        assert.throws(() => grads.zero(), closed);
+        assert.throws(() => sgd.setRate(1), closed);
+    }
+});
+
+test('worker threads share a stack', async () => {
+    const steps = 100;
+    const stack = newStack();
+    const x = new Float32Array(new SharedArrayBuffer(steps * 3 * 4)).map((_, i) => (i % 7) - 3);
+    const workerData = { address: stack.address, x, steps };
+    const alone = run(workerData, 0);
+    const workers = Array.from({ length: 4 }, () =>
+        new Worker(new URL('worker.js', import.meta.url), { workerData }));
+    await Promise.all(workers.map(async (worker) => {
+        const row = 9999 + worker.threadId;
+        const [{ y, kernel, sentences }] = await once(worker, 'message');
+        assert.deepEqual(y, alone.y);
+        assert.deepEqual(kernel, alone.kernel);
+        assert.equal(sentences.length, 200);
+        for (const sentence of sentences)
+            assert.match(sentence, new RegExp(`label of row ${row} `));
+    }));
+    stack.close();
+});
+
+/** Makes all kinds of handles many times, and closes them or leaves them to the collector. */
+async function createMany(times, close) {
+    for (let i = 0; i < times; i++) {
+        const stack = newStack();
+        const handles = [stack, new State(stack, 1, 8), new Grads(stack), Optimizer.adagrad(stack, 1)];
+        for (let j = 0; j < 20; j++) // so small that the loss of one would not show
+            handles.push(new Cell(1, 1));
+        if (close) {
+            handles.forEach((handle) => handle.close());
+        } else if (i % 100 === 99) { // it does not know how much lies behind a handle
+            globalThis.gc();
+            await setImmediate();
+        }
+    }
+}
+
+async function growth(close) {
+    const residentBytes = () => Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[1]) * 4096;
+    await createMany(10000, close); // by then the JavaScript heap has its size
+    globalThis.gc();
+    const before = residentBytes();
+    await createMany(10000, close);
+    globalThis.gc();
+    return residentBytes() - before;
+}
+
+test('closing frees', async () => console.log(await growth(true)));
+test('collecting frees', async () => console.log(await growth(false)));

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""The shared library: its functions as the C headers declare them, and its errors."""
+
+import ctypes
+import os
+from ctypes import POINTER, c_char_p, c_float, c_int32, c_size_t, c_uint64, c_void_p
+
+STATUS_NAMES = (
+    "OK", "INVALID_ARGUMENT", "OUT_OF_MEMORY", "TOO_LARGE", "MISMATCH", "OWNED", "ORDER",
+    "NOT_FOUND", "NOT_FINITE", "SYSTEM")
+
+
+class Error(Exception):
+    """A call that failed, with the library's sentence; `status` is such as "MISMATCH"."""
+
+    def __init__(self, status, sentence):
+        super().__init__(sentence)
+        self.status = status
+
+
+def _check(status, function, arguments):
+    if status != 0:
+        name = STATUS_NAMES[status] if status < len(STATUS_NAMES) else str(status)
+        raise Error(name, library.mlstm_last_error().decode())
+
+
+# A type of its own for each handle, so that ctypes refuses one in the place of another.
+cell, stack, state, grads, optimizer = (
+    POINTER(type("mlstm_" + name, (ctypes.Structure,), {}))
+    for name in ("cell", "stack", "state", "grads", "optimizer"))
+
+# An array of the caller: an address, or None.
+array = c_void_p
+
+# Functions that return a status.
+_CHECKED = {
+    "cell_create": (c_int32, c_int32, POINTER(cell)),
+    "cell_set_forget_bias": (cell, c_float),
+    "stack_create": (POINTER(cell), c_int32, POINTER(stack)),
+    "stack_set_readout": (stack, c_int32, c_int32),
+    "stack_init": (stack, c_int32, c_uint64),
+    "stack_init_param": (stack, c_char_p, c_int32, c_float, c_float, c_uint64),
+    "stack_param_info": (stack, c_int32, POINTER(c_char_p), POINTER(c_int32), POINTER(c_int32)),
+    "stack_get_param": (stack, c_char_p, array, c_size_t),
+    "stack_set_param": (stack, c_char_p, array, c_size_t),
+    "state_create": (stack, c_int32, c_int32, POINTER(state)),
+    "state_set_threads": (state, c_int32),
+    "state_zero": (state,),
+    "state_begin_window": (state,),
+    "state_set": (state, array, c_size_t),
+    "state_get": (state, array, c_size_t),
+    "state_set_layer": (state, c_int32, array, array),
+    "state_get_layer": (state, c_int32, array, array),
+    "state_get_top": (state, array, array),
+    "state_set_final_grad": (state, array, c_size_t),
+    "state_get_initial_grad": (state, array, c_size_t),
+    "grads_create": (stack, POINTER(grads)),
+    "grads_zero": (grads,),
+    "grads_scale": (grads, c_float),
+    "grads_add": (grads, grads),
+    "grads_norm": (grads, POINTER(c_float)),
+    "grads_clip_norm": (grads, c_float, POINTER(c_float)),
+    "grads_get": (grads, c_char_p, array, c_size_t),
+    "grads_set": (grads, c_char_p, array, c_size_t),
+    "grads_data": (grads, POINTER(c_void_p), POINTER(c_size_t)),
+    "sgd_create": (stack, c_float, c_float, c_int32, POINTER(optimizer)),
+    "adagrad_create": (stack, c_float, c_float, POINTER(optimizer)),
+    "optimizer_set_rate": (optimizer, c_float),
+    "optimizer_get_slot": (optimizer, c_char_p, c_char_p, array, c_size_t),
+    "optimizer_set_slot": (optimizer, c_char_p, c_char_p, array, c_size_t),
+    "apply_grads": (optimizer, stack, grads),
+    "step_forward": (stack, state, array, array),
+    "forward": (stack, state, array, c_int32, array),
+    "backward": (stack, state, array, array, array, array, grads),
+    "softmax_cross_entropy": (array, array, c_size_t, c_int32, array, array, POINTER(c_float)),
+    "squared_error": (array, array, c_size_t, array, POINTER(c_float)),
+}
+
+# All others: what they return, what they take.
+_PLAIN = {
+    "cell_destroy": (None, cell),
+    "cell_input_size": (c_int32, cell),
+    "cell_hidden_size": (c_int32, cell),
+    "cell_forget_bias": (c_float, cell),
+    "stack_destroy": (None, stack),
+    "stack_layer_count": (c_int32, stack),
+    "stack_cell": (cell, stack, c_int32),
+    "stack_input_size": (c_int32, stack),
+    "stack_output_size": (c_int32, stack),
+    "stack_param_count": (c_int32, stack),
+    "state_destroy": (None, state),
+    "state_threads": (c_int32, state),
+    "state_size": (c_size_t, state),
+    "state_batch": (c_int32, state),
+    "state_window": (c_int32, state),
+    "state_steps": (c_int32, state),
+    "state_bytes": (c_size_t, state),
+    "grads_destroy": (None, grads),
+    "optimizer_destroy": (None, optimizer),
+    "optimizer_rate": (c_float, optimizer),
+    "optimizer_slot_count": (c_int32, optimizer),
+    "optimizer_slot_name": (c_char_p, optimizer, c_int32),
+    "last_error": (c_char_p,),
+    "version": (c_char_p,),
+    "isa": (c_char_p,),
+}
+
+
+def _load():
+    """The library that MLSTM_LIBRARY names, or the installed one."""
+    loaded = ctypes.CDLL(os.environ.get("MLSTM_LIBRARY", "libmlstm.so.0"))
+    for name, argtypes in _CHECKED.items():
+        function = getattr(loaded, "mlstm_" + name)
+        function.argtypes, function.restype, function.errcheck = argtypes, c_int32, _check
+    for name, (restype, *argtypes) in _PLAIN.items():
+        function = getattr(loaded, "mlstm_" + name)
+        function.argtypes, function.restype = argtypes, restype
+    return loaded
+
+
+library = _load()

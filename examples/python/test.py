@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""The wrapper against the golden windows that MLSTM_GOLDEN names, and its promises."""
+
+import copy
+import ctypes
+import gc
+import os
+import threading
+import unittest
+
+import numpy
+
+import mlstm
+
+T, B, H, L, O, WINDOWS = 15, 5, 4, 3, 2, 20
+
+# What the file calls a parameter of the library.
+NAMES = {f"layer{layer}.{part}": f"{part}_{layer}"
+         for layer in range(L) for part in ("kernel", "bias")}
+NAMES.update({"readout.kernel_c": "W1", "readout.kernel_h": "W2", "readout.bias": "b2"})
+
+
+def read_golden(file):
+    golden = {}
+    with open(file, encoding="ascii") as lines:
+        for line in lines:
+            kind, path, *rest = line.split()
+            if kind == "T":
+                values = numpy.array(next(lines).split(), numpy.float32)
+                golden[path] = values.reshape([int(size) for size in rest[1:]])
+            else:
+                golden[path] = rest[0]
+    return golden
+
+
+GOLDEN = read_golden(os.environ["MLSTM_GOLDEN"])
+
+
+def create_stack():
+    stack = mlstm.Stack(mlstm.Cell(H if layer else 1, H) for layer in range(L))
+    stack.set_readout(O, mlstm.READOUT_C | mlstm.READOUT_H)
+    return stack
+
+
+def set_params(stack, folder):
+    for name, shape in stack.shapes.items():
+        stack.set_param(name, GOLDEN[folder + NAMES[name]].reshape(shape))
+
+
+def forward(stack, state, window, dlogits=None):
+    """The loss of a window, which the file has as [B,T]."""
+    x = GOLDEN[f"windows/{window}/x"].T.copy()
+    y = GOLDEN[f"windows/{window}/y"].T.astype(numpy.int32, order="C")
+    state.begin_window()
+    logits = stack.forward(state, x[:, :, None])
+    return mlstm.softmax_cross_entropy(logits, y, dlogits=dlogits)
+
+
+class Tensor:
+    """An array of some other library, known by DLPack alone."""
+
+    def __init__(self, *shape):
+        self.array = numpy.zeros(shape, numpy.float32)
+        self.shape = shape
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+class Test(unittest.TestCase):
+    def assert_loss(self, window, loss, tolerance):
+        expected = float(GOLDEN[f"windows/{window}/loss"])
+        self.assertLessEqual(abs(loss - expected), tolerance * expected, f"window {window}")
+
+    def assert_error(self, status, part, function, *arguments):
+        with self.assertRaisesRegex(mlstm.Error, part) as caught:
+            function(*arguments)
+        self.assertEqual(caught.exception.status, status)
+
+    def test_golden(self):
+        """Every window in one chain of training, and from what the file gives before it."""
+        stack, given = create_stack(), create_stack()
+        state, given_state = mlstm.State(stack, B, T), mlstm.State(given, B, T)
+        grads = mlstm.Grads(stack)
+        optimizer = mlstm.adagrad(stack, 0.3, 0.1)
+        dlogits = numpy.empty((T, B, O), numpy.float32)
+        set_params(stack, "initial_params/")
+        for window in range(WINDOWS):
+            self.assert_loss(window, forward(stack, state, window, dlogits), 5e-6)
+            grads.zero()
+            stack.backward(state, dlogits, grads=grads)
+            optimizer.apply_grads(stack, grads)
+
+            before = f"windows/{window - 1}/params_after/" if window else "initial_params/"
+            set_params(given, before)
+            given_state.set(GOLDEN[f"windows/{window}/init_state"].ravel())
+            self.assert_loss(window, forward(given, given_state, window), 1e-6)
+
+    def test_errors(self):
+        stack = create_stack()
+        state = mlstm.State(stack, B, T)
+        self.assert_error("INVALID_ARGUMENT", "input_size", mlstm.Cell, 0, 4)
+        self.assert_error("NOT_FOUND", "layer9.kernel", stack.get_param, "layer9.kernel")
+        self.assert_error("ORDER", "record", stack.backward, state)
+        self.assert_error("INVALID_ARGUMENT", "layer", state.get_layer, L)
+        with self.assertRaises(ctypes.ArgumentError):
+            mlstm.State(state, B, T)
+
+    def test_arrays(self):
+        stack = create_stack()
+        state = mlstm.State(stack, B)
+        x = numpy.zeros((B, 1), numpy.float32)
+        with self.assertRaisesRegex(TypeError, "x should be float32, got float64"):
+            stack.step_forward(state, x.astype(float))
+        with self.assertRaisesRegex(ValueError, r"x should have the shape \(5, 1\), got \(5,\)"):
+            stack.step_forward(state, x[:, 0])
+        with self.assertRaisesRegex(ValueError, "contiguous"):
+            stack.step_forward(state, numpy.zeros((2 * B, 1), numpy.float32)[::2])
+        with self.assertRaises(TypeError):
+            stack.step_forward(state, [[0.0]] * B)
+        out = numpy.zeros((B, O), numpy.float32)
+        out.flags.writeable = False
+        with self.assertRaisesRegex(ValueError, "read-only"):
+            stack.step_forward(state, x, out)
+
+    def test_arrays_of_others(self):
+        """Written where they lie: DLPack, the array interface and the buffer protocol."""
+        stack = create_stack()
+        set_params(stack, "initial_params/")
+        state = mlstm.State(stack, B, T)
+        x = GOLDEN["windows/0/x"].T.copy().reshape(T, B, 1)
+        expected = stack.forward(state, x)
+
+        tensor, out = Tensor(T, B, 1), Tensor(T, B, O)
+        tensor.array[:] = x
+        state.zero()
+        self.assertIs(stack.forward(state, tensor, out), out)
+        numpy.testing.assert_array_equal(out.array, expected)
+
+        memory = bytearray(x.nbytes // T * O)
+        buffer = memoryview(memory).cast("f", (B, O))
+        interface = type("Interface", (), {"__array_interface__": x[0].__array_interface__})()
+        state.zero()
+        self.assertIs(stack.step_forward(state, interface, buffer), buffer)
+        numpy.testing.assert_array_equal(numpy.frombuffer(memory, numpy.float32),
+                                         expected[0].ravel())
+
+    def test_ownership(self):
+        cells = [mlstm.Cell(1, 4), mlstm.Cell(5, 4)]
+        self.assert_error("MISMATCH", "layer 1", mlstm.Stack, cells)
+        self.assert_error("OWNED", "", mlstm.Stack, [cells[0], cells[0]])
+        stack = mlstm.Stack(cells[:1])
+        self.assertFalse(cells[0]._finalizer.alive)  # the stack frees it now
+        self.assert_error("INVALID_ARGUMENT", "NULL", mlstm.Stack, cells[:1])
+        del cells
+        self.assertEqual(stack.hidden_sizes, [4])
+        with self.assertRaises(TypeError):
+            copy.copy(stack)
+        stack._finalizer()
+        stack._finalizer()
+
+    def test_gradients_outlive_their_handle(self):
+        data = mlstm.Grads(create_stack()).data()
+        gc.collect()
+        data[:] = 1
+        self.assertEqual(data.sum(), data.size)
+
+    def test_threads(self):
+        """One stack, a state for each thread."""
+        stack = create_stack()
+        set_params(stack, "initial_params/")
+        norms = [0] * 4
+
+        def work(index):
+            state, grads = mlstm.State(stack, B, T), mlstm.Grads(stack)
+            dlogits = numpy.empty((T, B, O), numpy.float32)
+            for _ in range(200):
+                state.zero()
+                self.assert_loss(0, forward(stack, state, 0, dlogits), 1e-6)
+                grads.zero()
+                stack.backward(state, dlogits, grads=grads)
+            norms[index] = grads.norm()
+
+        threads = [threading.Thread(target=work, args=(index,)) for index in range(len(norms))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertGreater(norms[0], 0)
+        self.assertEqual(norms, norms[:1] * len(norms))
+
+    def test_memory(self):
+        def create_and_free():
+            stack = create_stack()
+            mlstm.State(stack, B, T)
+            mlstm.Grads(stack)
+            mlstm.adagrad(stack, 0.3)
+            mlstm.Cell(1, 1)
+
+        def resident_bytes():
+            with open("/proc/self/statm", encoding="ascii") as statm:
+                return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+        for _ in range(1000):
+            create_and_free()
+        before = resident_bytes()
+        for _ in range(10000):
+            create_and_free()
+        self.assertLess(resident_bytes() - before, 1000000)
+
+
+if __name__ == "__main__":
+    unittest.main()

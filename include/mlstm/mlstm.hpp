@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MLSTM_MLSTM_HPP
+#define MLSTM_MLSTM_HPP
+
+/**
+ * @file mlstm.hpp
+ * @brief The library for C++11 and later: handles that free themselves, errors as exceptions.
+ *
+ * Each class holds one handle of the C library and can be moved but not copied; a member does what
+ * the C function of its name does, and the C headers say what that is. Beyond them:
+ *
+ * - A call that fails throws mlstm::error with the library's sentence.
+ * - Arrays are mlstm::span: a `std::vector`, `std::array`, C array or `{pointer, size}` will do.
+ *   Nothing is copied. A length that does not fit throws; an empty one stands for the NULL of C.
+ * - An object that was moved from holds NULL, which every call refuses with a sentence.
+ * - No exception may leave the two functions of an ::mlstm_allocator.
+ */
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#if __cplusplus >= 202002L
+#include <span>
+#endif
+
+#include <mlstm/mlstm.h>
+
+/** The library for C++. */
+namespace mlstm
+{
+
+#if __cplusplus >= 202002L
+template <class T> using span = std::span<T>;
+#else
+/** A pointer and a length: as much of C++20's `std::span`, which it is there, as is needed here. */
+template <class T> class span
+{
+public:
+    span() noexcept = default;
+    span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+
+    template <std::size_t N> span(T (&array)[N]) noexcept : data_(array), size_(N) {}
+
+    /** Anything with `data()` and `size()`. */
+    template <class Container, class = typename std::enable_if<std::is_convertible<
+                                   decltype(std::declval<Container &>().data()), T *>::value>::type>
+    span(Container &&container) : data_(container.data()), size_(container.size())
+    {
+    }
+
+    T *data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    T *begin() const noexcept { return data_; }
+    T *end() const noexcept { return data_ + size_; }
+    T &operator[](std::size_t index) const { return data_[index]; }
+
+private:
+    T *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+#endif
+
+/** A call that failed; what() is the library's sentence. */
+class error : public std::runtime_error
+{
+public:
+    error(mlstm_status status, const std::string &sentence)
+        : std::runtime_error(sentence), status_(status)
+    {
+    }
+
+    /** One of ::mlstm_status_code. */
+    mlstm_status status() const noexcept { return status_; }
+
+private:
+    mlstm_status status_;
+};
+
+/** Not part of the interface. */
+namespace detail
+{
+
+inline void check(mlstm_status status)
+{
+    if (status != MLSTM_OK)
+        throw error(status, mlstm_last_error());
+}
+
+template <class T> T *pointer(span<T> values) noexcept
+{
+    return values.size() ? values.data() : nullptr;
+}
+
+/** What has no size, such as the arrays of a NULL handle or of no steps, is left to the library. */
+template <class T> void check_size(const char *name, span<T> values, std::size_t size)
+{
+    if (size && values.size() && values.size() != size)
+        throw error(MLSTM_ERROR_MISMATCH, std::string(name) + " should have " +
+                                              std::to_string(size) + " numbers, got " +
+                                              std::to_string(values.size()));
+}
+
+inline std::size_t product(std::int32_t a, std::int32_t b, std::int32_t c = 1) noexcept
+{
+    if (a < 0 || b < 0 || c < 0)
+        return 0;
+    return static_cast<std::size_t>(a) * static_cast<std::size_t>(b) * static_cast<std::size_t>(c);
+}
+
+struct destroyer {
+    void operator()(mlstm_cell *cell) const noexcept { mlstm_cell_destroy(cell); }
+    void operator()(mlstm_stack *stack) const noexcept { mlstm_stack_destroy(stack); }
+    void operator()(mlstm_state *state) const noexcept { mlstm_state_destroy(state); }
+    void operator()(mlstm_grads *grads) const noexcept { mlstm_grads_destroy(grads); }
+    void operator()(mlstm_optimizer *optimizer) const noexcept
+    {
+        mlstm_optimizer_destroy(optimizer);
+    }
+};
+
+/** Owns a handle; `create(arguments..., &handle)` makes it. */
+template <class Handle> class owner
+{
+public:
+    /** The handle, for calls of the C library. */
+    Handle *handle() noexcept { return handle_.get(); }
+    const Handle *handle() const noexcept { return handle_.get(); }
+
+protected:
+    template <class Create, class... Arguments>
+    explicit owner(Create create, Arguments... arguments)
+    {
+        Handle *handle = nullptr;
+        check(create(arguments..., &handle));
+        handle_.reset(handle);
+    }
+
+    std::unique_ptr<Handle, destroyer> handle_;
+};
+
+} // namespace detail
+
+/** One layer, described (cell.h). */
+class cell : public detail::owner<mlstm_cell>
+{
+public:
+    cell(std::int32_t input_size, std::int32_t hidden_size)
+        : owner(mlstm_cell_create, input_size, hidden_size)
+    {
+    }
+    cell(const mlstm_allocator &allocator, std::int32_t input_size, std::int32_t hidden_size)
+        : owner(mlstm_cell_create_with_allocator, &allocator, input_size, hidden_size)
+    {
+    }
+
+    void set_forget_bias(float value)
+    {
+        detail::check(mlstm_cell_set_forget_bias(handle(), value));
+    }
+    std::int32_t input_size() const noexcept { return mlstm_cell_input_size(handle()); }
+    std::int32_t hidden_size() const noexcept { return mlstm_cell_hidden_size(handle()); }
+    float forget_bias() const noexcept { return mlstm_cell_forget_bias(handle()); }
+
+private:
+    friend class stack;
+    void release() noexcept { static_cast<void>(handle_.release()); }
+};
+
+/** A parameter's name and shape. */
+struct param {
+    std::string name;
+    std::vector<std::int32_t> shape;
+
+    /** Numbers in it. */
+    std::size_t count() const { return detail::product(shape[0], shape.size() > 1 ? shape[1] : 1); }
+};
+
+/** The layers, the readout, and every parameter (stack.h). */
+class stack : public detail::owner<mlstm_stack>
+{
+public:
+    /** Takes the cells over, bottom first, and leaves `cells` empty; on failure they stay there. */
+    explicit stack(std::vector<cell> &&cells) : stack(handles(cells))
+    {
+        for (cell &taken : cells)
+            taken.release();
+        cells.clear();
+    }
+
+    void set_readout(std::int32_t outputs, std::int32_t sources)
+    {
+        detail::check(mlstm_stack_set_readout(handle(), outputs, sources));
+    }
+    void init(std::int32_t initializer, std::uint64_t seed)
+    {
+        detail::check(mlstm_stack_init(handle(), initializer, seed));
+    }
+    void init_param(const std::string &name, std::int32_t initializer, float a, float b,
+                    std::uint64_t seed)
+    {
+        detail::check(mlstm_stack_init_param(handle(), name.c_str(), initializer, a, b, seed));
+    }
+
+    std::int32_t layer_count() const noexcept { return mlstm_stack_layer_count(handle()); }
+    std::int32_t input_size() const noexcept { return mlstm_stack_input_size(handle()); }
+    std::int32_t output_size() const noexcept { return mlstm_stack_output_size(handle()); }
+    std::int32_t hidden_size(std::int32_t layer) const noexcept
+    {
+        return mlstm_cell_hidden_size(mlstm_stack_cell(handle(), layer));
+    }
+    float forget_bias(std::int32_t layer) const noexcept
+    {
+        return mlstm_cell_forget_bias(mlstm_stack_cell(handle(), layer));
+    }
+
+    /** All parameters, from the bottom layer to the readout. */
+    std::vector<param> params() const
+    {
+        std::vector<param> all(static_cast<std::size_t>(mlstm_stack_param_count(handle())));
+        for (std::size_t i = 0; i < all.size(); i++) {
+            const char *name;
+            std::int32_t rank, shape[2];
+            detail::check(mlstm_stack_param_info(handle(), static_cast<std::int32_t>(i), &name,
+                                                 &rank, shape));
+            all[i].name = name;
+            all[i].shape.assign(shape, shape + rank);
+        }
+        return all;
+    }
+    void get_param(const std::string &name, span<float> values) const
+    {
+        detail::check(
+            mlstm_stack_get_param(handle(), name.c_str(), detail::pointer(values), values.size()));
+    }
+    void set_param(const std::string &name, span<const float> values)
+    {
+        detail::check(
+            mlstm_stack_set_param(handle(), name.c_str(), detail::pointer(values), values.size()));
+    }
+
+private:
+    explicit stack(const std::vector<mlstm_cell *> &cells)
+        : owner(mlstm_stack_create, cells.data(), static_cast<std::int32_t>(cells.size()))
+    {
+    }
+
+    static std::vector<mlstm_cell *> handles(std::vector<cell> &cells)
+    {
+        std::vector<mlstm_cell *> pointers;
+        for (cell &each : cells)
+            pointers.push_back(each.handle());
+        return pointers;
+    }
+};
+
+/** c and h of every layer, and the window that the backward pass walks (state.h). */
+class state : public detail::owner<mlstm_state>
+{
+public:
+    state(const stack &model, std::int32_t batch, std::int32_t window)
+        : owner(mlstm_state_create, model.handle(), batch, window)
+    {
+        for (std::int32_t layer = 0; layer < model.layer_count(); layer++)
+            halves_.push_back(detail::product(batch, model.hidden_size(layer)));
+    }
+
+    void set_threads(std::int32_t threads)
+    {
+        detail::check(mlstm_state_set_threads(handle(), threads));
+    }
+    void zero() { detail::check(mlstm_state_zero(handle())); }
+    void begin_window() { detail::check(mlstm_state_begin_window(handle())); }
+
+    std::size_t size() const noexcept { return mlstm_state_size(handle()); }
+    std::int32_t batch() const noexcept { return mlstm_state_batch(handle()); }
+    std::int32_t window() const noexcept { return mlstm_state_window(handle()); }
+    std::int32_t steps() const noexcept { return mlstm_state_steps(handle()); }
+    std::int32_t threads() const noexcept { return mlstm_state_threads(handle()); }
+    std::size_t bytes() const noexcept { return mlstm_state_bytes(handle()); }
+
+    /** `values` is [L,2,B,H]. */
+    void set(span<const float> values)
+    {
+        detail::check(mlstm_state_set(handle(), detail::pointer(values), values.size()));
+    }
+    /** `values` is [L,2,B,H]. */
+    void get(span<float> values) const
+    {
+        detail::check(mlstm_state_get(handle(), detail::pointer(values), values.size()));
+    }
+    /** `c` and `h` are [B,H] of the layer, or empty. */
+    void set_layer(std::int32_t layer, span<const float> c, span<const float> h)
+    {
+        check_layer(layer, c, h);
+        detail::check(
+            mlstm_state_set_layer(handle(), layer, detail::pointer(c), detail::pointer(h)));
+    }
+    /** `c` and `h` are [B,H] of the layer, or empty. */
+    void get_layer(std::int32_t layer, span<float> c, span<float> h) const
+    {
+        check_layer(layer, c, h);
+        detail::check(
+            mlstm_state_get_layer(handle(), layer, detail::pointer(c), detail::pointer(h)));
+    }
+    /** `c` and `h` are [T,B,H] of the top layer, or empty. */
+    void get_top(span<float> c, span<float> h) const
+    {
+        const std::size_t count =
+            detail::product(steps(), 1) * (halves_.empty() ? 0 : halves_.back());
+        detail::check_size("c", c, count);
+        detail::check_size("h", h, count);
+        detail::check(mlstm_state_get_top(handle(), detail::pointer(c), detail::pointer(h)));
+    }
+    /** `values` is [L,2,B,H], or empty. */
+    void set_final_grad(span<const float> values)
+    {
+        detail::check(mlstm_state_set_final_grad(handle(), detail::pointer(values), values.size()));
+    }
+    /** `values` is [L,2,B,H]. */
+    void get_initial_grad(span<float> values) const
+    {
+        detail::check(
+            mlstm_state_get_initial_grad(handle(), detail::pointer(values), values.size()));
+    }
+
+private:
+    template <class T> void check_layer(std::int32_t layer, span<T> c, span<T> h) const
+    {
+        if (layer < 0 || static_cast<std::size_t>(layer) >= halves_.size())
+            return; /* the library has a sentence for that */
+        detail::check_size("c", c, halves_[static_cast<std::size_t>(layer)]);
+        detail::check_size("h", h, halves_[static_cast<std::size_t>(layer)]);
+    }
+
+    std::vector<std::size_t> halves_; /* B*H of each layer */
+};
+
+/** One gradient for each parameter (grads.h). */
+class grads : public detail::owner<mlstm_grads>
+{
+public:
+    explicit grads(const stack &model) : owner(mlstm_grads_create, model.handle()) {}
+
+    void zero() { detail::check(mlstm_grads_zero(handle())); }
+    void scale(float factor) { detail::check(mlstm_grads_scale(handle(), factor)); }
+    void add(const grads &other) { detail::check(mlstm_grads_add(handle(), other.handle())); }
+    float norm() const
+    {
+        float norm;
+        detail::check(mlstm_grads_norm(handle(), &norm));
+        return norm;
+    }
+    /** Returns the norm before. */
+    float clip_norm(float max_norm)
+    {
+        float norm;
+        detail::check(mlstm_grads_clip_norm(handle(), max_norm, &norm));
+        return norm;
+    }
+    void get_param(const std::string &name, span<float> values) const
+    {
+        detail::check(
+            mlstm_grads_get(handle(), name.c_str(), detail::pointer(values), values.size()));
+    }
+    void set_param(const std::string &name, span<const float> values)
+    {
+        detail::check(
+            mlstm_grads_set(handle(), name.c_str(), detail::pointer(values), values.size()));
+    }
+    /** The block itself, in the kernels' order. */
+    span<float> data()
+    {
+        float *values;
+        std::size_t count;
+        detail::check(mlstm_grads_data(handle(), &values, &count));
+        return {values, count};
+    }
+};
+
+/** An update rule and its slots (optimizer.h). */
+class optimizer : public detail::owner<mlstm_optimizer>
+{
+public:
+    static optimizer sgd(const stack &model, float rate, float momentum = 0, bool nesterov = false)
+    {
+        return optimizer(mlstm_sgd_create, model.handle(), rate, momentum, std::int32_t{nesterov});
+    }
+    static optimizer adagrad(const stack &model, float rate, float initial_accumulator = 0.1f)
+    {
+        return optimizer(mlstm_adagrad_create, model.handle(), rate, initial_accumulator);
+    }
+
+    void set_rate(float rate) { detail::check(mlstm_optimizer_set_rate(handle(), rate)); }
+    float rate() const noexcept { return mlstm_optimizer_rate(handle()); }
+
+    /** The names of the slots. */
+    std::vector<std::string> slots() const
+    {
+        std::vector<std::string> names;
+        for (std::int32_t i = 0; i < mlstm_optimizer_slot_count(handle()); i++)
+            names.emplace_back(mlstm_optimizer_slot_name(handle(), i));
+        return names;
+    }
+    void get_slot(const std::string &slot, const std::string &name, span<float> values) const
+    {
+        detail::check(mlstm_optimizer_get_slot(handle(), slot.c_str(), name.c_str(),
+                                               detail::pointer(values), values.size()));
+    }
+    void set_slot(const std::string &slot, const std::string &name, span<const float> values)
+    {
+        detail::check(mlstm_optimizer_set_slot(handle(), slot.c_str(), name.c_str(),
+                                               detail::pointer(values), values.size()));
+    }
+
+    /** ::mlstm_apply_grads. */
+    void apply(stack &model, const grads &gradients)
+    {
+        detail::check(mlstm_apply_grads(handle(), model.handle(), gradients.handle()));
+    }
+
+private:
+    using owner::owner;
+};
+
+/** Moves a state on by one step: `x` is [B,I], `y` [B,O] or empty. */
+inline void step_forward(const stack &model, state &stream, span<const float> x, span<float> y = {})
+{
+    detail::check_size("x", x, detail::product(stream.batch(), model.input_size()));
+    detail::check_size("y", y, detail::product(stream.batch(), model.output_size()));
+    detail::check(mlstm_step_forward(model.handle(), stream.handle(), detail::pointer(x),
+                                     detail::pointer(y)));
+}
+
+/** Moves a state on by `T` steps: `x` is [T,B,I], `y` [T,B,O] or empty. */
+inline void forward(const stack &model, state &stream, span<const float> x, std::int32_t steps,
+                    span<float> y = {})
+{
+    detail::check_size("x", x, detail::product(steps, stream.batch(), model.input_size()));
+    detail::check_size("y", y, detail::product(steps, stream.batch(), model.output_size()));
+    detail::check(mlstm_forward(model.handle(), stream.handle(), detail::pointer(x), steps,
+                                detail::pointer(y)));
+}
+
+/** The arrays of ::mlstm_backward; each may stay empty. */
+struct backward_arrays {
+    span<const float> dy;     /**< [T,B,O] */
+    span<const float> dh_top; /**< [T,B,H] */
+    span<const float> dc_top; /**< [T,B,H] */
+    span<float> dx;           /**< [T,B,I] */
+};
+
+/** Walks the recorded steps back; `gradients` NULL where they are not wanted. */
+inline void backward(const stack &model, state &stream, const backward_arrays &arrays,
+                     grads *gradients)
+{
+    const std::int32_t steps = stream.steps(), batch = stream.batch();
+    const std::size_t top =
+        detail::product(steps, batch, model.hidden_size(model.layer_count() - 1));
+    detail::check_size("dy", arrays.dy, detail::product(steps, batch, model.output_size()));
+    detail::check_size("dh_top", arrays.dh_top, top);
+    detail::check_size("dc_top", arrays.dc_top, top);
+    detail::check_size("dx", arrays.dx, detail::product(steps, batch, model.input_size()));
+    detail::check(mlstm_backward(model.handle(), stream.handle(), detail::pointer(arrays.dy),
+                                 detail::pointer(arrays.dh_top), detail::pointer(arrays.dc_top),
+                                 detail::pointer(arrays.dx),
+                                 gradients ? gradients->handle() : nullptr));
+}
+
+/** Walks the recorded steps back from `dy`, [T,B,O], and adds to `gradients`. */
+inline void backward(const stack &model, state &stream, span<const float> dy, grads &gradients)
+{
+    backward_arrays arrays;
+    arrays.dy = dy;
+    backward(model, stream, arrays, &gradients);
+}
+
+/** Returns the loss; `probabilities` and `dlogits` are as large as `logits`, or empty. */
+inline float softmax_cross_entropy(span<const float> logits, span<const std::int32_t> labels,
+                                   std::int32_t classes, span<float> probabilities,
+                                   span<float> dlogits)
+{
+    const std::size_t count = labels.size() * detail::product(classes, 1);
+    detail::check_size("logits", logits, count);
+    detail::check_size("probabilities", probabilities, count);
+    detail::check_size("dlogits", dlogits, count);
+    float loss;
+    detail::check(mlstm_softmax_cross_entropy(
+        detail::pointer(logits), detail::pointer(labels), labels.size(), classes,
+        detail::pointer(probabilities), detail::pointer(dlogits), &loss));
+    return loss;
+}
+
+/** Returns the loss; `targets` and `doutputs` are as large as `outputs`, or `doutputs` is empty. */
+inline float squared_error(span<const float> outputs, span<const float> targets,
+                           span<float> doutputs)
+{
+    detail::check_size("targets", targets, outputs.size());
+    detail::check_size("doutputs", doutputs, outputs.size());
+    float loss;
+    detail::check(mlstm_squared_error(detail::pointer(outputs), detail::pointer(targets),
+                                      outputs.size(), detail::pointer(doutputs), &loss));
+    return loss;
+}
+
+} // namespace mlstm
+
+#endif

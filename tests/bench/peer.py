@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""What the Python programs of the benchmark share: work files, protocol and clock (see README.md)."""
+
+import json
+import sys
+import time
+
+import numpy as np
+
+
+class Work:
+    """A work file: sizes I H L B T O N, and arrays of float32; gates in the order i, j, f, o."""
+
+    def __init__(self, path):
+        data = np.fromfile(path, np.int32)
+        self.I, self.H, self.L, self.B, self.T, self.O, self.N = map(int, data[:7])
+        self.rest = data[8:]
+        self.kernels, self.biases = [], []
+        for layer in range(self.L):
+            rows = self.inputs(layer) + self.H
+            self.kernels.append(self.take(rows, 4 * self.H))
+            self.biases.append(self.take(4 * self.H))
+        if self.O:
+            self.readout_c, self.readout_h = self.take(self.H, self.O), self.take(self.H, self.O)
+            self.readout_bias = self.take(self.O)
+        self.x = self.take(self.N, self.T, self.B, self.I)
+        if self.O:
+            self.labels = self.take(self.N, self.T, self.B, dtype=np.int32)
+        else:
+            self.x = self.x[0]
+            self.dh = self.take(self.T, self.B, self.H)
+
+    def inputs(self, layer):
+        return self.H if layer else self.I
+
+    def take(self, *shape, dtype=np.float32):
+        count = int(np.prod(shape))
+        values, self.rest = self.rest[:count].view(dtype).reshape(shape), self.rest[count:]
+        return values.copy()
+
+
+def gates(array, order, hidden):
+    """Reorders blocks of columns: order names the blocks of the result, by place in the old one."""
+    blocks = [array[..., g * hidden:(g + 1) * hidden] for g in order]
+    return np.ascontiguousarray(np.concatenate(blocks, -1))
+
+
+def forget(bias, hidden, amount=1):
+    """The bias with the forget bias added, for programs that have none of their own."""
+    bias = bias.copy()
+    bias[2 * hidden:3 * hidden] += amount
+    return bias
+
+
+def measure(run, seconds):
+    """Nanoseconds for each unit, in samples of a millisecond or one unit, whichever is longer."""
+    def sample():
+        start = time.perf_counter_ns()
+        run(count)
+        return time.perf_counter_ns() - start
+
+    end = time.perf_counter() + seconds
+    count = 1
+    while sample() < 1e6:
+        count *= 2
+    samples = [sample() / count]
+    while time.perf_counter() < end:
+        samples.append(sample() / count)
+    return samples
+
+
+def serve(name, programs):
+    """Speaks the protocol. `programs` makes, for a kind of work, an object with run(count) and check()."""
+    def say(answer):
+        print(json.dumps(answer), flush=True)
+
+    say({"name": name})
+    program = None
+    for line in sys.stdin:
+        command, *words = line.split()
+        if command == "load":
+            program = None
+            make = programs.get(words[0])
+            program = make and make(Work(words[1]))
+            say({"ok": bool(program)})
+        elif command == "check":
+            with open(words[0], "wb") as file:
+                for array in program.check():
+                    np.ascontiguousarray(array, np.float32).tofile(file)
+            say({"ok": True})
+        elif command == "time":
+            say({"ns": measure(program.run, float(words[0]))})
