@@ -290,15 +290,22 @@ mlstm_status mlstm_state_zero(mlstm_state *state)
     return MLSTM_OK;
 }
 
-/* One layer's `[B,H]` from or to slot 0; NULL is left alone. */
+/* Rows of the caller's into rows of slot 0, whose padding is made 0 again: NaN may have come there. */
+static void set_rows(const float *from, int32_t units, float *to, size_t to_row, int32_t rows)
+{
+    memset(to, 0, (size_t)rows * to_row * sizeof *to);
+    copy_rows(from, (size_t)units, to, to_row, rows, units);
+}
+
+/* One layer's `[B,H]` to slot 0, or from the current one; NULL is left alone. */
 static void set_layer(struct mlstm_state *state, int32_t layer, const float *c, const float *h)
 {
     struct layer_state *s = &state->layers[layer];
     const int32_t units = state->layout->matrices[layer].units;
     if (c)
-        copy_rows(c, (size_t)units, s->c, s->row, state->batch, units);
+        set_rows(c, units, s->c, s->row, state->batch);
     if (h)
-        copy_rows(h, (size_t)units, s->h, s->row, state->batch, units);
+        set_rows(h, units, s->h, s->row, state->batch);
 }
 
 static void get_layer(const struct mlstm_state *state, int32_t layer, float *c, float *h)
