@@ -20,11 +20,6 @@ struct pass {
     bool dh_out; /* and through h */
 };
 
-static const struct matrix *top_layer(const struct pass *pass)
-{
-    return &pass->state->layout->matrices[pass->state->layout->layers - 1];
-}
-
 /* out = (out or 0) + g @ transposed kernel: the gradient on one part of a matrix's inputs. */
 static void send_back(const struct pass *pass, const struct matrix *m, int32_t part_index,
                       const float *g, int32_t init, float *out, size_t out_row, int32_t columns,
@@ -38,7 +33,7 @@ static void send_back(const struct pass *pass, const struct matrix *m, int32_t p
         .a_row = (size_t)m->width,
         .a_segment = (ptrdiff_t)(pass->state->chunk_rows * (size_t)m->width),
         .segments = m->panels,
-        .length = m->width,
+        .length = m->gates == 1 && m->panels == 1 ? m->units : m->width,
         .b = pass->stack->transposed + part->offset,
         .b_panel = part->block,
         .width = part->width,
@@ -77,39 +72,11 @@ static void add_gradient(const struct pass *pass, const struct matrix *m, int32_
     });
 }
 
-/* Rows of the caller's array, or zeros, into rows of `out`; the rest of a row is 0. */
-static void fill_rows(const float *from, int32_t units, float *out, size_t out_row,
-                      struct range rows)
+/* Floats of a row of dh_out and dc_out where layer `layer` reads them. */
+static size_t out_row(const struct mlstm_state *state, int32_t layer)
 {
-    for (int32_t r = rows.begin; r < rows.end; r++) {
-        float *to = out + (size_t)r * out_row;
-        const size_t given = from ? (size_t)units : 0;
-        if (from)
-            memcpy(to, from + (size_t)r * (size_t)units, given * sizeof *to);
-        memset(to + given, 0, (out_row - given) * sizeof *to);
-    }
-}
-
-/* dy to panels, the columns beyond O zero. */
-static void pack_dy(const struct pass *pass, const struct matrix *m, struct range rows)
-{
-    const struct mlstm_state *state = pass->state;
-    for (int32_t p = 0; p < m->panels; p++) {
-        const int32_t left = m->units - p * m->width;
-        const size_t n = (size_t)(left < m->width ? left : m->width);
-        for (int32_t r = rows.begin; r < rows.end; r++) {
-            float *to = state->dy + ((size_t)p * state->chunk_rows + (size_t)r) * (size_t)m->width;
-            memcpy(to, pass->dy + (size_t)r * (size_t)m->units + (size_t)p * (size_t)m->width,
-                   n * sizeof *to);
-            memset(to + n, 0, ((size_t)m->width - n) * sizeof *to);
-        }
-    }
-}
-
-/* Floats of a row of dh_out and dc_out where this layer reads them. */
-static size_t out_row(const struct mlstm_state *state, const struct matrix *layer)
-{
-    return is_small(state->layout, layer) ? (size_t)layer->panel_units : state->out_row;
+    const struct layer_state *s = &state->layers[layer];
+    return s->small ? s->row : state->out_row;
 }
 
 static int32_t less(size_t a, size_t b)
@@ -117,39 +84,63 @@ static int32_t less(size_t a, size_t b)
     return (int32_t)(a < b ? a : b);
 }
 
+/* What the caller gives for h or c of the top layer, and dy where that is h itself, in `out`. */
+static void fill_out(const struct pass *pass, const float *given, const float *more, float *out,
+                     struct range rows)
+{
+    const struct layout *layout = pass->state->layout;
+    const size_t row = out_row(pass->state, layout->layers - 1);
+    const size_t units = (size_t)layout->matrices[layout->layers - 1].units;
+    const int32_t count = rows.end - rows.begin;
+    const size_t from = (size_t)rows.begin * units, to = (size_t)rows.begin * row;
+    if (!given) {
+        given = more;
+        more = NULL;
+    }
+    if (given)
+        layout->kernels->pad_rows(given + from, units, units, out + to, row, count);
+    for (int32_t r = rows.begin; more && r < rows.end; r++)
+        for (size_t u = 0; u < units; u++)
+            out[(size_t)r * row + u] += more[(size_t)r * units + u];
+}
+
+/* dy to panels, the columns beyond O zero. */
+static void pack_dy(const struct pass *pass, const struct matrix *m, struct range rows)
+{
+    const struct mlstm_state *state = pass->state;
+    for (int32_t p = 0; p < m->panels; p++) {
+        const size_t first = (size_t)p * (size_t)m->width, width = (size_t)m->width;
+        const size_t left = (size_t)m->units - first;
+        state->layout->kernels->pad_rows(
+            pass->dy + (size_t)rows.begin * (size_t)m->units + first, (size_t)m->units,
+            left < width ? left : width,
+            state->dy + ((size_t)p * state->chunk_rows + (size_t)rows.begin) * width, width,
+            rows.end - rows.begin);
+    }
+}
+
 /* dh_out and dc_out of the top layer, and the gradient of the readout. */
 static void backward_readout(const struct pass *pass, struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;
     const struct layout *layout = state->layout;
-    const struct matrix *m = layout_readout(layout), *top = top_layer(pass);
+    const struct matrix *m = layout_readout(layout);
     const struct layer_state *s = &state->layers[layout->layers - 1];
     const int32_t rows = pass->steps * state->batch;
-    const size_t row = out_row(state, top);
-    const float *dh = pass->dh_top;
+    const size_t row = out_row(state, layout->layers - 1);
     struct range own, all;
     worker_share(worker, rows, 1, &own, &all);
     if (all.begin == all.end)
         own.end = own.begin;
-    if (!m && pass->dy) {
-        fill_rows(pass->dy, top->units, state->dh_out, row, own);
-        for (int32_t r = own.begin; dh && r < own.end; r++)
-            for (int32_t u = 0; u < top->units; u++)
-                state->dh_out[(size_t)r * row + (size_t)u] +=
-                    dh[(size_t)r * (size_t)top->units + (size_t)u];
-    } else if (pass->dh_out) {
-        fill_rows(dh, top->units, state->dh_out, row, own);
-    }
-    if (pass->dc_out)
-        fill_rows(pass->dc_top, top->units, state->dc_out, row, own);
-    if (!m || !pass->dy) {
-        worker_wait(worker);
-        return;
-    }
-    pack_dy(pass, m, own);
+    fill_out(pass, pass->dh_top, m ? NULL : pass->dy, state->dh_out, own);
+    fill_out(pass, pass->dc_top, NULL, state->dc_out, own);
+    if (m && pass->dy)
+        pack_dy(pass, m, own);
     worker_wait(worker);
+    if (!m || !pass->dy)
+        return;
     const size_t first = (size_t)(pass->first + 1) * (size_t)state->batch * s->row;
-    const float *inputs[2] = {s->c + first, s->h + first};
+    const float *inputs[2] = {s->c + first, s->h + first}, *given[2] = {pass->dc_top, pass->dh_top};
     float *outs[2] = {state->dc_out, state->dh_out};
     if (pass->grads)
         add_gradient(pass, m, 0, 1, NULL, 0, state->dy, worker);
@@ -157,7 +148,7 @@ static void backward_readout(const struct pass *pass, struct worker *worker)
         const struct part *part = &m->parts[p];
         if (part->rows == 0)
             continue;
-        send_back(pass, m, p, state->dy, PRODUCT_ADD, outs[p], row,
+        send_back(pass, m, p, state->dy, given[p] ? PRODUCT_ADD : PRODUCT_ZERO, outs[p], row,
                   less(row, (size_t)part->blocks * (size_t)part->width), rows, worker);
         if (pass->grads)
             add_gradient(pass, m, 1 + part->first, part->rows, inputs[p], s->row, state->dy,
@@ -177,7 +168,7 @@ static void backward_steps(const struct pass *pass, int32_t layer, struct worker
     const bool top = layer == layout->layers - 1;
     const size_t here = (size_t)pass->first * (size_t)state->batch * s->row;
     struct range row = {0, state->batch}, block = {0, part->blocks};
-    const bool alone = worker->count == 1 || is_small(layout, m);
+    const bool alone = worker->count == 1 || s->small;
     if (!alone)
         worker_share(worker, state->batch, part->blocks, &row, &block);
     struct cell_backward step = {
@@ -193,14 +184,14 @@ static void backward_steps(const struct pass *pass, int32_t layer, struct worker
         .transposed = pass->stack->transposed + part->offset,
         .block = part->block,
         .width = part->width,
-        .gates = s->gates + (size_t)pass->first * gates_step(state, m),
+        .gates = s->gates + (size_t)pass->first * s->gates_step,
         .gates_panel = s->gates_panel,
         .tanh_c = s->tanh_c + here,
         .c = s->c + here,
         .row = s->row,
         .dh_out = !top || pass->dh_out ? state->dh_out : NULL,
         .dc_out = top && pass->dc_out ? state->dc_out : NULL,
-        .out_row = out_row(state, m),
+        .out_row = out_row(state, layer),
         .dh_carry = s->dh_carry,
         .dc_carry = s->dc_carry,
         .carry_row = s->carry_row,
@@ -234,10 +225,9 @@ static void backward_layer(const struct pass *pass, int32_t layer, struct worker
     send_back(pass, m, PART_H, state->dgates, PRODUCT_ZERO, s->dh_carry, s->carry_row,
               less(s->carry_row, (size_t)h->blocks * (size_t)h->width), state->batch, worker);
     if (layer > 0) {
-        const struct matrix *below = m - 1;
+        const size_t row = out_row(state, layer - 1);
         send_back(pass, m, PART_X, state->dgates, PRODUCT_ZERO, state->dh_out,
-                  out_row(state, below),
-                  less(out_row(state, below), (size_t)x->blocks * (size_t)x->width), rows, worker);
+                  row, less(row, (size_t)x->blocks * (size_t)x->width), rows, worker);
     } else if (pass->dx) {
         send_back(pass, m, PART_X, state->dgates, PRODUCT_ZERO, pass->dx, (size_t)x->rows, x->rows,
                   rows, worker);

@@ -57,9 +57,8 @@ static void forward_layer(const struct pass *pass, int32_t layer, const float *x
     const struct layer_state *s = &state->layers[layer];
     const size_t position = (size_t)state->position;
     const size_t here = position * (size_t)state->batch * s->row;
-    const bool small = is_small(layout, m);
-    const bool fused = small || pass->steps * state->batch <= FUSED_ROWS;
-    float *gates = s->gates ? s->gates + position * gates_step(state, m) : NULL;
+    const bool fused = s->small || pass->steps * state->batch <= FUSED_ROWS;
+    float *gates = s->gates ? s->gates + position * s->gates_step : NULL;
     float *preact = gates ? gates : state->preact;
     const size_t preact_panel = gates ? s->gates_panel : state->chunk_rows * (size_t)m->width;
 
@@ -84,7 +83,7 @@ static void forward_layer(const struct pass *pass, int32_t layer, const float *x
         .row = s->row,
         .forget_bias = pass->stack->cells[layer]->forget_bias,
     };
-    if (worker->count == 1 || small) {
+    if (worker->count == 1 || s->small) {
         step.row_end = state->batch;
         step.panel_end = m->panels;
         if (worker->index == 0)

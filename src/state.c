@@ -19,19 +19,6 @@
 const char foreign_state[] =
     "the state is of another stack, or of this one before it got its readout";
 
-bool is_small(const struct layout *layout, const struct matrix *layer)
-{
-    return layer->panel_units < layout->kernels->width;
-}
-
-size_t gates_step(const struct mlstm_state *state, const struct matrix *layer)
-{
-    const size_t w = (size_t)state->layout->kernels->width;
-    const size_t batch = (size_t)state->batch, width = (size_t)layer->width;
-    return is_small(state->layout, layer) ? (batch * width + 4 * w - 1) / (4 * w) * 4 * w
-                                          : batch * width;
-}
-
 int32_t state_pass_threads(const struct mlstm_state *state, int32_t steps)
 {
     if (!state->team)
@@ -78,9 +65,11 @@ static void lay_out(struct mlstm_state *state, float *base, struct arena *arena)
         struct layer_state *s = &state->layers[l];
         const size_t units = (size_t)m->panels * (size_t)m->panel_units;
         const size_t wide = round_up(units, 4 * w);
-        s->row = is_small(layout, m) ? units : spread_row(units);
-        s->carry_row = is_small(layout, m) ? units : wide;
-        s->gates_panel = gates_step(state, m) * slots + (size_t)m->width;
+        s->small = units < w;
+        s->row = s->small ? units : spread_row(units);
+        s->carry_row = s->small ? units : wide;
+        s->gates_step = s->small ? round_up(batch * (size_t)m->width, 4 * w) : batch * (size_t)m->width;
+        s->gates_panel = s->gates_step * slots + (size_t)m->width;
         if (wide > widest)
             widest = wide;
         if (units * 4 > panels)

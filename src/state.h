@@ -11,6 +11,8 @@
 
 /* Arrays of one layer, all in the state's one arena. */
 struct layer_state {
+    /* Smaller than a vector: its rows lie close together, W / U of them in one vector. */
+    bool small;
     size_t row; /* floats from row to row of c, h and tanh_c */
     /*
      * [slots + 1, B, row]: slot s is the state before step s. Slot 0 and the slot of the position are
@@ -19,7 +21,7 @@ struct layer_state {
     float *c, *h;
     /* The record; NULL in a state for inference. */
     float *gates; /* panels [slots * B, 4U] */
-    size_t gates_panel;
+    size_t gates_step, gates_panel; /* floats from step to step, and from panel to panel */
     float *tanh_c; /* [slots, B, row] */
     /* Gradients of the backward pass: given for the last state, found for the first; [B, carry_row]. */
     size_t carry_row;
@@ -50,12 +52,6 @@ struct mlstm_state {
     float *dy;              /* panels [chunk * B, N] */
     size_t chunk_rows;      /* floats between panels of the three, in rows */
 };
-
-/* A layer that is smaller than a vector: its rows lie close together, W / U of them in one vector. */
-bool is_small(const struct layout *layout, const struct matrix *layer);
-
-/* Floats that one step takes in the record of gates. */
-size_t gates_step(const struct mlstm_state *state, const struct matrix *layer);
 
 /* How many threads are worth waking for so many steps. */
 int32_t state_pass_threads(const struct mlstm_state *state, int32_t steps);

@@ -205,8 +205,8 @@ static struct range divide(int32_t count, int32_t index, int32_t parts)
                           (int32_t)((int64_t)count * (index + 1) / parts)};
 }
 
-void worker_share(const struct worker *worker, int32_t rows, int32_t items, struct range *row,
-                  struct range *item)
+void worker_divide(const struct worker *worker, int32_t rows, int32_t items, struct range *row,
+                   struct range *item)
 {
     /* Of all ways to divide the grid the one with the smallest largest part, rows divided least. */
     int32_t best = 1;

@@ -33,8 +33,18 @@ struct range {
     int32_t begin, end;
 };
 
-/* This worker's part of a grid of rows and items: `rows` are only divided where items do not suffice. */
-void worker_share(const struct worker *worker, int32_t rows, int32_t items, struct range *row,
-                  struct range *item);
+/* One of several workers' part of a grid; rows are only divided where items do not suffice. */
+void worker_divide(const struct worker *worker, int32_t rows, int32_t items, struct range *row,
+                   struct range *item);
+
+/* This worker's part of a grid of rows and items. */
+static inline void worker_share(const struct worker *worker, int32_t rows, int32_t items,
+                                struct range *row, struct range *item)
+{
+    *row = (struct range){0, rows};
+    *item = (struct range){0, items};
+    if (worker->count > 1)
+        worker_divide(worker, rows, items, row, item);
+}
 
 #endif

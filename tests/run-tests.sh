@@ -9,7 +9,7 @@
 #   tsan     thread sanitizer, the tests with threads
 #   tidy     clang-tidy over the library
 #   docs     the documentation, warnings as errors
-#   aarch64  cross build, tests under qemu; adds the foreign architecture to apt
+#   aarch64  cross build, most tests under qemu; adds the foreign architecture to apt
 #   i386     32-bit build, all tests; adds the foreign architecture to apt
 set -eu
 cd "$(dirname "$0")/.."
@@ -32,7 +32,7 @@ build() {
 run() {
     name=$1
     shift
-    (cd "build/$name" && ctest --output-on-failure -j "$jobs" "$@")
+    (cd "build/$name" && ctest --output-on-failure --timeout 600 -j "$jobs" "$@")
 }
 
 # The packages of another architecture beside this machine's own.
@@ -65,8 +65,7 @@ suite() {
     tsan)
         ensure_packages $compiler libcmocka-dev
         build tsan tsan
-        # A child of a process with threads starts threads of its own in one test.
-        TSAN_OPTIONS=die_after_fork=0 run tsan -R '^test_(status|threads|properties)'
+        run tsan -R '^test_(status|threads|properties)'
         ;;
     tidy)
         ensure_packages $compiler libcmocka-dev clang clang-tidy
@@ -82,7 +81,8 @@ suite() {
         foreign arm64 $compiler gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
             libcmocka-dev:arm64
         build aarch64 release --toolchain cmake/toolchains/aarch64-linux-gnu.cmake
-        run aarch64
+        # Under qemu a child process cannot start threads, and whole training runs take minutes.
+        run aarch64 -E '^test_(threads|golden)'
         ;;
     i386)
         foreign i386 $compiler gcc-i686-linux-gnu libc6-dev-i386-cross libcmocka-dev:i386

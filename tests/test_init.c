@@ -84,6 +84,42 @@ static void one_is_as_all(void **state)
     mlstm_stack_destroy(one);
 }
 
+static void biases_begin_at_zero(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shape, 1);
+    const float zeros[28] = {0};
+    float bias[28];
+    assert_ok(mlstm_stack_init(m->stack, MLSTM_GLOROT_UNIFORM, 1));
+    assert_ok(mlstm_stack_get_param(m->stack, "layer1.bias", bias, 28));
+    assert_same_bits("layer1.bias", bias, zeros, 28);
+    assert_ok(mlstm_stack_get_param(m->stack, "readout.bias", bias, 4));
+    assert_same_bits("readout.bias", bias, zeros, 4);
+    free_model(m);
+}
+
+/* Passes, the backward one too, see the new values, whatever was there before. */
+static void new_values_reach_the_passes(void **state)
+{
+    (void)state;
+    for (int one = 0; one <= 1; one++) {
+        struct model *m = new_model(&shape, 1), *fresh = new_model(&shape, 1);
+        struct results *got = new_results(&shape), *expected = new_results(&shape);
+        run_model(m, m->state, m->grads, got);
+        assert_ok(one ? mlstm_stack_init_param(m->stack, "layer1.kernel", MLSTM_UNIFORM, -1, 1, 5)
+                      : mlstm_stack_init(m->stack, MLSTM_GLOROT_UNIFORM, 5));
+        run_model(m, m->state, m->grads, got);
+        get_params(m->stack, fresh->params);
+        set_params(fresh->stack, fresh->params);
+        run_model(fresh, fresh->state, fresh->grads, expected);
+        assert_same_results(&shape, got, expected);
+        free_results(got);
+        free_results(expected);
+        free_model(m);
+        free_model(fresh);
+    }
+}
+
 static void others_are_left_alone(void **state)
 {
     (void)state;
@@ -202,6 +238,8 @@ int main(void)
         cmocka_unit_test(glorot_is_fixed_for_ever),
         cmocka_unit_test(uniform_is_fixed_for_ever),
         cmocka_unit_test(one_is_as_all),
+        cmocka_unit_test(biases_begin_at_zero),
+        cmocka_unit_test(new_values_reach_the_passes),
         cmocka_unit_test(others_are_left_alone),
         cmocka_unit_test(zeros),
         cmocka_unit_test(moments),

@@ -52,7 +52,7 @@ static void nesterov_update(double *value, double *slot, double g)
 
 static mlstm_status adagrad(const mlstm_stack *stack, mlstm_optimizer **optimizer)
 {
-    return mlstm_adagrad_create(stack, 0.3f, 0.1f, optimizer);
+    return mlstm_adagrad_create(stack, 0.3f, 0.2f, optimizer);
 }
 
 static void adagrad_update(double *value, double *slot, double g)
@@ -65,7 +65,7 @@ static const struct rule rules[] = {
     {"sgd", sgd, NULL, 0, sgd_update},
     {"momentum", momentum, "momentum", 0, momentum_update},
     {"nesterov", nesterov, "momentum", 0, nesterov_update},
-    {"adagrad", adagrad, "accumulator", (double)0.1f, adagrad_update},
+    {"adagrad", adagrad, "accumulator", (double)0.2f, adagrad_update},
 };
 
 /* Fifty updates by random gradients of very different sizes against the same in float64. */

@@ -13,6 +13,7 @@
 !   classes are counted from 0, as in C.
 module mlstm
     use, intrinsic :: iso_c_binding
+    use mlstm_c
     implicit none
     private
 
@@ -26,23 +27,27 @@ module mlstm
 
     public :: mlstm_softmax_cross_entropy, mlstm_squared_error
 
-    ! One layer, described (cell.h).
-    type, public :: mlstm_cell
+    ! What all objects are: a handle and the C function that frees it.
+    type :: owner
         private
         type(c_ptr) :: handle = c_null_ptr
+        procedure(c_cell_destroy), pointer, nopass :: destroy => null()
+    contains
+        procedure :: free => owner_free
+        procedure, private :: owner_copy
+        generic :: assignment(=) => owner_copy
+        final :: owner_final
+    end type
+
+    ! One layer, described (cell.h).
+    type, extends(owner), public :: mlstm_cell
     contains
         procedure :: create => cell_create
         procedure :: set_forget_bias => cell_set_forget_bias
-        procedure :: free => cell_free
-        procedure, private :: cell_copy
-        generic :: assignment(=) => cell_copy
-        final :: cell_final
     end type
 
     ! The layers, the readout, and every parameter (stack.h).
-    type, public :: mlstm_stack
-        private
-        type(c_ptr) :: handle = c_null_ptr
+    type, extends(owner), public :: mlstm_stack
     contains
         procedure :: create => stack_create
         procedure :: set_readout => stack_set_readout
@@ -59,16 +64,10 @@ module mlstm
         procedure :: step_forward => stack_step_forward
         procedure :: forward => stack_forward
         procedure :: backward => stack_backward
-        procedure :: free => stack_free
-        procedure, private :: stack_copy
-        generic :: assignment(=) => stack_copy
-        final :: stack_final
     end type
 
     ! c and h of every layer, and the window that the backward pass walks (state.h).
-    type, public :: mlstm_state
-        private
-        type(c_ptr) :: handle = c_null_ptr
+    type, extends(owner), public :: mlstm_state
     contains
         procedure :: create => state_create
         procedure :: zero => state_zero
@@ -81,16 +80,10 @@ module mlstm
         procedure :: get => state_get
         procedure :: set_final_grad => state_set_final_grad
         procedure :: get_initial_grad => state_get_initial_grad
-        procedure :: free => state_free
-        procedure, private :: state_copy
-        generic :: assignment(=) => state_copy
-        final :: state_final
     end type
 
     ! One gradient for each parameter (grads.h).
-    type, public :: mlstm_grads
-        private
-        type(c_ptr) :: handle = c_null_ptr
+    type, extends(owner), public :: mlstm_grads
     contains
         procedure :: create => grads_create
         procedure :: zero => grads_zero
@@ -100,16 +93,10 @@ module mlstm
         procedure :: clip_norm => grads_clip_norm
         procedure :: get => grads_get
         procedure :: set => grads_set
-        procedure :: free => grads_free
-        procedure, private :: grads_copy
-        generic :: assignment(=) => grads_copy
-        final :: grads_final
     end type
 
     ! An update rule and its slots (optimizer.h).
-    type, public :: mlstm_optimizer
-        private
-        type(c_ptr) :: handle = c_null_ptr
+    type, extends(owner), public :: mlstm_optimizer
     contains
         procedure :: create_sgd => optimizer_create_sgd
         procedure :: create_adagrad => optimizer_create_adagrad
@@ -117,241 +104,7 @@ module mlstm
         procedure :: get_slot => optimizer_get_slot
         procedure :: set_slot => optimizer_set_slot
         procedure :: apply_grads => optimizer_apply_grads
-        procedure :: free => optimizer_free
-        procedure, private :: optimizer_copy
-        generic :: assignment(=) => optimizer_copy
-        final :: optimizer_final
     end type
-
-    ! The C functions; an optional array that is absent is C's NULL.
-    interface
-        function c_last_error() bind(C, name="mlstm_last_error")
-            import; type(c_ptr) :: c_last_error
-        end function
-        pure function c_strlen(text) bind(C, name="strlen")
-            import; integer(c_size_t) :: c_strlen; type(c_ptr), value :: text
-        end function
-
-        function c_cell_create(inputs, hidden, cell) bind(C, name="mlstm_cell_create")
-            import; integer(c_int32_t) :: c_cell_create
-            integer(c_int32_t), value :: inputs, hidden; type(c_ptr), intent(out) :: cell
-        end function
-        subroutine c_cell_destroy(cell) bind(C, name="mlstm_cell_destroy")
-            import; type(c_ptr), value :: cell
-        end subroutine
-        function c_cell_set_forget_bias(cell, bias) bind(C, name="mlstm_cell_set_forget_bias")
-            import; integer(c_int32_t) :: c_cell_set_forget_bias
-            type(c_ptr), value :: cell; real(c_float), value :: bias
-        end function
-        function c_cell_hidden_size(cell) bind(C, name="mlstm_cell_hidden_size")
-            import; integer(c_int32_t) :: c_cell_hidden_size; type(c_ptr), value :: cell
-        end function
-
-        function c_stack_create(cells, count, stack) bind(C, name="mlstm_stack_create")
-            import; integer(c_int32_t) :: c_stack_create; type(c_ptr), intent(in) :: cells(*)
-            integer(c_int32_t), value :: count; type(c_ptr), intent(out) :: stack
-        end function
-        subroutine c_stack_destroy(stack) bind(C, name="mlstm_stack_destroy")
-            import; type(c_ptr), value :: stack
-        end subroutine
-        function c_stack_set_readout(stack, outputs, sources) &
-                bind(C, name="mlstm_stack_set_readout")
-            import; integer(c_int32_t) :: c_stack_set_readout
-            type(c_ptr), value :: stack; integer(c_int32_t), value :: outputs, sources
-        end function
-        function c_stack_init(stack, initializer, seed) bind(C, name="mlstm_stack_init")
-            import; integer(c_int32_t) :: c_stack_init; type(c_ptr), value :: stack
-            integer(c_int32_t), value :: initializer; integer(c_int64_t), value :: seed
-        end function
-        function c_stack_init_param(stack, name, initializer, a, b, seed) &
-                bind(C, name="mlstm_stack_init_param")
-            import; integer(c_int32_t) :: c_stack_init_param; type(c_ptr), value :: stack
-            character(kind=c_char), intent(in) :: name(*)
-            integer(c_int32_t), value :: initializer; real(c_float), value :: a, b
-            integer(c_int64_t), value :: seed
-        end function
-        function c_stack_layer_count(stack) bind(C, name="mlstm_stack_layer_count")
-            import; integer(c_int32_t) :: c_stack_layer_count; type(c_ptr), value :: stack
-        end function
-        function c_stack_cell(stack, layer) bind(C, name="mlstm_stack_cell")
-            import; type(c_ptr) :: c_stack_cell
-            type(c_ptr), value :: stack; integer(c_int32_t), value :: layer
-        end function
-        function c_stack_input_size(stack) bind(C, name="mlstm_stack_input_size")
-            import; integer(c_int32_t) :: c_stack_input_size; type(c_ptr), value :: stack
-        end function
-        function c_stack_output_size(stack) bind(C, name="mlstm_stack_output_size")
-            import; integer(c_int32_t) :: c_stack_output_size; type(c_ptr), value :: stack
-        end function
-        function c_stack_param_count(stack) bind(C, name="mlstm_stack_param_count")
-            import; integer(c_int32_t) :: c_stack_param_count; type(c_ptr), value :: stack
-        end function
-        function c_stack_param_info(stack, index, name, rank, dims) &
-                bind(C, name="mlstm_stack_param_info")
-            import; integer(c_int32_t) :: c_stack_param_info; type(c_ptr), value :: stack
-            integer(c_int32_t), value :: index; type(c_ptr), intent(out) :: name
-            integer(c_int32_t), intent(out) :: rank, dims(2)
-        end function
-        function c_stack_get_param(stack, name, values, count) &
-                bind(C, name="mlstm_stack_get_param")
-            import; integer(c_int32_t) :: c_stack_get_param; type(c_ptr), value :: stack
-            character(kind=c_char), intent(in) :: name(*)
-            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
-        end function
-        function c_stack_set_param(stack, name, values, count) &
-                bind(C, name="mlstm_stack_set_param")
-            import; integer(c_int32_t) :: c_stack_set_param; type(c_ptr), value :: stack
-            character(kind=c_char), intent(in) :: name(*)
-            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
-        end function
-
-        function c_state_create(stack, batch, window, state) bind(C, name="mlstm_state_create")
-            import; integer(c_int32_t) :: c_state_create; type(c_ptr), value :: stack
-            integer(c_int32_t), value :: batch, window; type(c_ptr), intent(out) :: state
-        end function
-        subroutine c_state_destroy(state) bind(C, name="mlstm_state_destroy")
-            import; type(c_ptr), value :: state
-        end subroutine
-        function c_state_zero(state) bind(C, name="mlstm_state_zero")
-            import; integer(c_int32_t) :: c_state_zero; type(c_ptr), value :: state
-        end function
-        function c_state_begin_window(state) bind(C, name="mlstm_state_begin_window")
-            import; integer(c_int32_t) :: c_state_begin_window; type(c_ptr), value :: state
-        end function
-        function c_state_set_threads(state, threads) bind(C, name="mlstm_state_set_threads")
-            import; integer(c_int32_t) :: c_state_set_threads
-            type(c_ptr), value :: state; integer(c_int32_t), value :: threads
-        end function
-        function c_state_size(state) bind(C, name="mlstm_state_size")
-            import; integer(c_size_t) :: c_state_size; type(c_ptr), value :: state
-        end function
-        function c_state_batch(state) bind(C, name="mlstm_state_batch")
-            import; integer(c_int32_t) :: c_state_batch; type(c_ptr), value :: state
-        end function
-        function c_state_steps(state) bind(C, name="mlstm_state_steps")
-            import; integer(c_int32_t) :: c_state_steps; type(c_ptr), value :: state
-        end function
-        function c_state_set(state, values, count) bind(C, name="mlstm_state_set")
-            import; integer(c_int32_t) :: c_state_set; type(c_ptr), value :: state
-            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
-        end function
-        function c_state_get(state, values, count) bind(C, name="mlstm_state_get")
-            import; integer(c_int32_t) :: c_state_get; type(c_ptr), value :: state
-            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
-        end function
-        function c_state_set_final_grad(state, values, count) &
-                bind(C, name="mlstm_state_set_final_grad")
-            import; integer(c_int32_t) :: c_state_set_final_grad; type(c_ptr), value :: state
-            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
-        end function
-        function c_state_get_initial_grad(state, values, count) &
-                bind(C, name="mlstm_state_get_initial_grad")
-            import; integer(c_int32_t) :: c_state_get_initial_grad; type(c_ptr), value :: state
-            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
-        end function
-
-        function c_grads_create(stack, grads) bind(C, name="mlstm_grads_create")
-            import; integer(c_int32_t) :: c_grads_create
-            type(c_ptr), value :: stack; type(c_ptr), intent(out) :: grads
-        end function
-        subroutine c_grads_destroy(grads) bind(C, name="mlstm_grads_destroy")
-            import; type(c_ptr), value :: grads
-        end subroutine
-        function c_grads_zero(grads) bind(C, name="mlstm_grads_zero")
-            import; integer(c_int32_t) :: c_grads_zero; type(c_ptr), value :: grads
-        end function
-        function c_grads_scale(grads, factor) bind(C, name="mlstm_grads_scale")
-            import; integer(c_int32_t) :: c_grads_scale
-            type(c_ptr), value :: grads; real(c_float), value :: factor
-        end function
-        function c_grads_add(grads, other) bind(C, name="mlstm_grads_add")
-            import; integer(c_int32_t) :: c_grads_add; type(c_ptr), value :: grads, other
-        end function
-        function c_grads_norm(grads, norm) bind(C, name="mlstm_grads_norm")
-            import; integer(c_int32_t) :: c_grads_norm
-            type(c_ptr), value :: grads; real(c_float), intent(inout) :: norm
-        end function
-        function c_grads_clip_norm(grads, max_norm, norm) bind(C, name="mlstm_grads_clip_norm")
-            import; integer(c_int32_t) :: c_grads_clip_norm; type(c_ptr), value :: grads
-            real(c_float), value :: max_norm; real(c_float), intent(inout), optional :: norm
-        end function
-        function c_grads_get(grads, name, values, count) bind(C, name="mlstm_grads_get")
-            import; integer(c_int32_t) :: c_grads_get; type(c_ptr), value :: grads
-            character(kind=c_char), intent(in) :: name(*)
-            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
-        end function
-        function c_grads_set(grads, name, values, count) bind(C, name="mlstm_grads_set")
-            import; integer(c_int32_t) :: c_grads_set; type(c_ptr), value :: grads
-            character(kind=c_char), intent(in) :: name(*)
-            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
-        end function
-
-        function c_sgd_create(stack, rate, momentum, nesterov, optimizer) &
-                bind(C, name="mlstm_sgd_create")
-            import; integer(c_int32_t) :: c_sgd_create; type(c_ptr), value :: stack
-            real(c_float), value :: rate, momentum; integer(c_int32_t), value :: nesterov
-            type(c_ptr), intent(out) :: optimizer
-        end function
-        function c_adagrad_create(stack, rate, accumulator, optimizer) &
-                bind(C, name="mlstm_adagrad_create")
-            import; integer(c_int32_t) :: c_adagrad_create; type(c_ptr), value :: stack
-            real(c_float), value :: rate, accumulator; type(c_ptr), intent(out) :: optimizer
-        end function
-        subroutine c_optimizer_destroy(optimizer) bind(C, name="mlstm_optimizer_destroy")
-            import; type(c_ptr), value :: optimizer
-        end subroutine
-        function c_optimizer_set_rate(optimizer, rate) bind(C, name="mlstm_optimizer_set_rate")
-            import; integer(c_int32_t) :: c_optimizer_set_rate
-            type(c_ptr), value :: optimizer; real(c_float), value :: rate
-        end function
-        function c_optimizer_get_slot(optimizer, slot, name, values, count) &
-                bind(C, name="mlstm_optimizer_get_slot")
-            import; integer(c_int32_t) :: c_optimizer_get_slot; type(c_ptr), value :: optimizer
-            character(kind=c_char), intent(in) :: slot(*), name(*)
-            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
-        end function
-        function c_optimizer_set_slot(optimizer, slot, name, values, count) &
-                bind(C, name="mlstm_optimizer_set_slot")
-            import; integer(c_int32_t) :: c_optimizer_set_slot; type(c_ptr), value :: optimizer
-            character(kind=c_char), intent(in) :: slot(*), name(*)
-            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
-        end function
-        function c_apply_grads(optimizer, stack, grads) bind(C, name="mlstm_apply_grads")
-            import; integer(c_int32_t) :: c_apply_grads
-            type(c_ptr), value :: optimizer, stack, grads
-        end function
-
-        function c_step_forward(stack, state, x, y) bind(C, name="mlstm_step_forward")
-            import; integer(c_int32_t) :: c_step_forward; type(c_ptr), value :: stack, state
-            real(c_float), intent(in) :: x(*); real(c_float), intent(inout), optional :: y(*)
-        end function
-        function c_forward(stack, state, x, steps, y) bind(C, name="mlstm_forward")
-            import; integer(c_int32_t) :: c_forward; type(c_ptr), value :: stack, state
-            real(c_float), intent(in) :: x(*); integer(c_int32_t), value :: steps
-            real(c_float), intent(inout), optional :: y(*)
-        end function
-        function c_backward(stack, state, dy, dh_top, dc_top, dx, grads) &
-                bind(C, name="mlstm_backward")
-            import; integer(c_int32_t) :: c_backward; type(c_ptr), value :: stack, state, grads
-            real(c_float), intent(in), optional :: dy(*), dh_top(*), dc_top(*)
-            real(c_float), intent(inout), optional :: dx(*)
-        end function
-        function c_softmax_cross_entropy(logits, labels, rows, classes, probabilities, dlogits, &
-                loss) bind(C, name="mlstm_softmax_cross_entropy")
-            import; integer(c_int32_t) :: c_softmax_cross_entropy
-            real(c_float), intent(in) :: logits(*); integer(c_int32_t), intent(in) :: labels(*)
-            integer(c_size_t), value :: rows; integer(c_int32_t), value :: classes
-            real(c_float), intent(inout), optional :: probabilities(*), dlogits(*)
-            real(c_float), intent(inout) :: loss
-        end function
-        function c_squared_error(outputs, targets, count, doutputs, loss) &
-                bind(C, name="mlstm_squared_error")
-            import; integer(c_int32_t) :: c_squared_error
-            real(c_float), intent(in) :: outputs(*), targets(*); integer(c_size_t), value :: count
-            real(c_float), intent(inout), optional :: doutputs(*)
-            real(c_float), intent(inout) :: loss
-        end function
-    end interface
 
 contains
 
@@ -386,8 +139,8 @@ contains
         if (.not. present(stat)) error stop message
     end subroutine
 
-    ! Whether an array has its shape; ends the call where it has another. What has no size yet, such as
-    ! arrays of no steps, is left to the library.
+    ! Whether an array has its shape; ends the call where it has another. What has no size yet, as
+    ! with no steps, is left to the library.
     function fits(name, got, expected, stat, errmsg)
         logical :: fits
         character(*), intent(in) :: name
@@ -404,6 +157,41 @@ contains
             name // " should have the shape " // trim(shapes))
     end function
 
+    ! Ownership.
+
+    subroutine owner_free(self)
+        class(owner), intent(inout) :: self
+        if (c_associated(self%handle)) call self%destroy(self%handle)
+        self%handle = c_null_ptr
+    end subroutine
+
+    impure elemental subroutine owner_final(self)
+        type(owner), intent(inout) :: self
+        call self%free()
+    end subroutine
+
+    subroutine owner_copy(self, other)
+        class(owner), intent(inout) :: self
+        class(owner), intent(in) :: other
+        if (.not. c_associated(self%handle, other%handle)) error stop "a handle cannot be copied"
+    end subroutine
+
+    ! Ends a create: what the object held before is freed where there is something new.
+    subroutine take(self, handle, destroy, status, stat, errmsg)
+        class(owner), intent(inout) :: self
+        type(c_ptr), intent(in) :: handle
+        procedure(c_cell_destroy) :: destroy
+        integer(c_int32_t), intent(in) :: status
+        integer(c_int32_t), intent(out), optional :: stat
+        character(:), allocatable, intent(inout), optional :: errmsg
+        if (status == MLSTM_OK) then
+            call self%free()
+            self%handle = handle
+            self%destroy => destroy
+        end if
+        call finish(status, stat, errmsg)
+    end subroutine
+
     ! Cell.
 
     subroutine cell_create(self, input_size, hidden_size, stat, errmsg)
@@ -415,7 +203,7 @@ contains
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_cell_create(input_size, hidden_size, handle)
-        call cell_take(self, handle, status, stat, errmsg)
+        call take(self, handle, c_cell_destroy, status, stat, errmsg)
     end subroutine
 
     subroutine cell_set_forget_bias(self, forget_bias, stat, errmsg)
@@ -424,38 +212,6 @@ contains
         integer(c_int32_t), intent(out), optional :: stat
         character(:), allocatable, intent(inout), optional :: errmsg
         call finish(c_cell_set_forget_bias(self%handle, forget_bias), stat, errmsg)
-    end subroutine
-
-    subroutine cell_free(self)
-        class(mlstm_cell), intent(inout) :: self
-        call c_cell_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    impure elemental subroutine cell_final(self)
-        type(mlstm_cell), intent(inout) :: self
-        call c_cell_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    subroutine cell_copy(self, other)
-        class(mlstm_cell), intent(inout) :: self
-        class(mlstm_cell), intent(in) :: other
-        if (.not. c_associated(self%handle, other%handle)) error stop "a cell cannot be copied"
-    end subroutine
-
-    ! Ends a create: what the object held before is freed where there is something new.
-    subroutine cell_take(self, handle, status, stat, errmsg)
-        class(mlstm_cell), intent(inout) :: self
-        type(c_ptr), intent(in) :: handle
-        integer(c_int32_t), intent(in) :: status
-        integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
-        if (status == MLSTM_OK) then
-            call self%free()
-            self%handle = handle
-        end if
-        call finish(status, stat, errmsg)
     end subroutine
 
     ! Stack.
@@ -478,7 +234,7 @@ contains
                 cells(i)%handle = c_null_ptr
             end do
         end if
-        call stack_take(self, handle, status, stat, errmsg)
+        call take(self, handle, c_stack_destroy, status, stat, errmsg)
     end subroutine
 
     subroutine stack_set_readout(self, outputs, sources, stat, errmsg)
@@ -647,38 +403,6 @@ contains
             stat, errmsg)
     end subroutine
 
-    subroutine stack_free(self)
-        class(mlstm_stack), intent(inout) :: self
-        call c_stack_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    impure elemental subroutine stack_final(self)
-        type(mlstm_stack), intent(inout) :: self
-        call c_stack_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    subroutine stack_copy(self, other)
-        class(mlstm_stack), intent(inout) :: self
-        class(mlstm_stack), intent(in) :: other
-        if (.not. c_associated(self%handle, other%handle)) error stop "a stack cannot be copied"
-    end subroutine
-
-    ! Ends a create: what the object held before is freed where there is something new.
-    subroutine stack_take(self, handle, status, stat, errmsg)
-        class(mlstm_stack), intent(inout) :: self
-        type(c_ptr), intent(in) :: handle
-        integer(c_int32_t), intent(in) :: status
-        integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
-        if (status == MLSTM_OK) then
-            call self%free()
-            self%handle = handle
-        end if
-        call finish(status, stat, errmsg)
-    end subroutine
-
     ! State.
 
     subroutine state_create(self, stack, batch, window, stat, errmsg)
@@ -691,7 +415,7 @@ contains
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_state_create(stack%handle, batch, window, handle)
-        call state_take(self, handle, status, stat, errmsg)
+        call take(self, handle, c_state_destroy, status, stat, errmsg)
     end subroutine
 
     subroutine state_zero(self, stat, errmsg)
@@ -755,7 +479,8 @@ contains
         real(c_float), contiguous, intent(in) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
         character(:), allocatable, intent(inout), optional :: errmsg
-        call finish(c_state_set_final_grad(self%handle, values, size(values, kind=c_size_t)), stat, errmsg)
+        call finish(c_state_set_final_grad(self%handle, values, size(values, kind=c_size_t)), &
+            stat, errmsg)
     end subroutine
 
     subroutine state_get_initial_grad(self, values, stat, errmsg)
@@ -763,39 +488,8 @@ contains
         real(c_float), contiguous, intent(inout) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
         character(:), allocatable, intent(inout), optional :: errmsg
-        call finish(c_state_get_initial_grad(self%handle, values, size(values, kind=c_size_t)), stat, errmsg)
-    end subroutine
-
-    subroutine state_free(self)
-        class(mlstm_state), intent(inout) :: self
-        call c_state_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    impure elemental subroutine state_final(self)
-        type(mlstm_state), intent(inout) :: self
-        call c_state_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    subroutine state_copy(self, other)
-        class(mlstm_state), intent(inout) :: self
-        class(mlstm_state), intent(in) :: other
-        if (.not. c_associated(self%handle, other%handle)) error stop "a state cannot be copied"
-    end subroutine
-
-    ! Ends a create: what the object held before is freed where there is something new.
-    subroutine state_take(self, handle, status, stat, errmsg)
-        class(mlstm_state), intent(inout) :: self
-        type(c_ptr), intent(in) :: handle
-        integer(c_int32_t), intent(in) :: status
-        integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
-        if (status == MLSTM_OK) then
-            call self%free()
-            self%handle = handle
-        end if
-        call finish(status, stat, errmsg)
+        call finish(c_state_get_initial_grad(self%handle, values, size(values, kind=c_size_t)), &
+            stat, errmsg)
     end subroutine
 
     ! Gradients.
@@ -808,7 +502,7 @@ contains
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_grads_create(stack%handle, handle)
-        call grads_take(self, handle, status, stat, errmsg)
+        call take(self, handle, c_grads_destroy, status, stat, errmsg)
     end subroutine
 
     subroutine grads_zero(self, stat, errmsg)
@@ -872,38 +566,6 @@ contains
             values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
 
-    subroutine grads_free(self)
-        class(mlstm_grads), intent(inout) :: self
-        call c_grads_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    impure elemental subroutine grads_final(self)
-        type(mlstm_grads), intent(inout) :: self
-        call c_grads_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    subroutine grads_copy(self, other)
-        class(mlstm_grads), intent(inout) :: self
-        class(mlstm_grads), intent(in) :: other
-        if (.not. c_associated(self%handle, other%handle)) error stop "a grads cannot be copied"
-    end subroutine
-
-    ! Ends a create: what the object held before is freed where there is something new.
-    subroutine grads_take(self, handle, status, stat, errmsg)
-        class(mlstm_grads), intent(inout) :: self
-        type(c_ptr), intent(in) :: handle
-        integer(c_int32_t), intent(in) :: status
-        integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
-        if (status == MLSTM_OK) then
-            call self%free()
-            self%handle = handle
-        end if
-        call finish(status, stat, errmsg)
-    end subroutine
-
     ! Optimizers.
 
     subroutine optimizer_create_sgd(self, stack, rate, momentum, nesterov, stat, errmsg)
@@ -916,7 +578,7 @@ contains
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_sgd_create(stack%handle, rate, momentum, merge(1, 0, nesterov), handle)
-        call optimizer_take(self, handle, status, stat, errmsg)
+        call take(self, handle, c_optimizer_destroy, status, stat, errmsg)
     end subroutine
 
     subroutine optimizer_create_adagrad(self, stack, rate, initial_accumulator, stat, errmsg)
@@ -929,7 +591,7 @@ contains
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_adagrad_create(stack%handle, rate, initial_accumulator, handle)
-        call optimizer_take(self, handle, status, stat, errmsg)
+        call take(self, handle, c_optimizer_destroy, status, stat, errmsg)
     end subroutine
 
     subroutine optimizer_set_rate(self, rate, stat, errmsg)
@@ -971,42 +633,11 @@ contains
         call finish(c_apply_grads(self%handle, stack%handle, grads%handle), stat, errmsg)
     end subroutine
 
-    subroutine optimizer_free(self)
-        class(mlstm_optimizer), intent(inout) :: self
-        call c_optimizer_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    impure elemental subroutine optimizer_final(self)
-        type(mlstm_optimizer), intent(inout) :: self
-        call c_optimizer_destroy(self%handle)
-        self%handle = c_null_ptr
-    end subroutine
-
-    subroutine optimizer_copy(self, other)
-        class(mlstm_optimizer), intent(inout) :: self
-        class(mlstm_optimizer), intent(in) :: other
-        if (.not. c_associated(self%handle, other%handle)) error stop "a optimizer cannot be copied"
-    end subroutine
-
-    ! Ends a create: what the object held before is freed where there is something new.
-    subroutine optimizer_take(self, handle, status, stat, errmsg)
-        class(mlstm_optimizer), intent(inout) :: self
-        type(c_ptr), intent(in) :: handle
-        integer(c_int32_t), intent(in) :: status
-        integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
-        if (status == MLSTM_OK) then
-            call self%free()
-            self%handle = handle
-        end if
-        call finish(status, stat, errmsg)
-    end subroutine
-
     ! Losses.
 
     ! logits(O,B,T) with labels(B,T), whose classes are counted from 0.
-    subroutine mlstm_softmax_cross_entropy(logits, labels, loss, probabilities, dlogits, stat, errmsg)
+    subroutine mlstm_softmax_cross_entropy(logits, labels, loss, probabilities, dlogits, &
+            stat, errmsg)
         real(c_float), contiguous, intent(in) :: logits(:, :, :)
         integer(c_int32_t), contiguous, intent(in) :: labels(:, :)
         real(c_float), intent(inout) :: loss

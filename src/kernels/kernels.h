@@ -121,6 +121,9 @@ struct kernels {
      */
     void (*transpose)(const float *in, size_t in_row, int32_t rows, int32_t columns, float *out,
                       size_t out_row);
+    /* Rows of `units` floats to rows of `to_row`, filled up with zeros. */
+    void (*pad_rows)(const float *from, size_t from_row, size_t units, float *to, size_t to_row,
+                     int32_t rows);
     void (*scale)(float *values, size_t count, float factor);
     void (*add)(float *values, const float *other, size_t count);
     double (*sum_of_squares)(const float *values, size_t count);

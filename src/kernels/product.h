@@ -230,4 +230,18 @@ static void transpose(const float *in, size_t in_row, int32_t rows, int32_t colu
                             out + (size_t)c * out_row + (size_t)r, out_row);
 }
 
+static void pad_rows(const float *from, size_t from_row, size_t units, float *to, size_t to_row,
+                     int32_t rows)
+{
+    for (int32_t r = 0; r < rows; r++, from += from_row, to += to_row)
+        for (size_t u = 0; u < to_row; u += W) {
+            const size_t left = u < units ? units - u : 0, room = to_row - u;
+            const vec v = left >= W ? load(from + u) : load_first(from + u, (int32_t)left);
+            if (room >= W)
+                store(to + u, v);
+            else
+                store_first(to + u, v, (int32_t)room);
+        }
+}
+
 #endif

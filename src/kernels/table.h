@@ -22,6 +22,7 @@ const struct kernels TABLE = {
     .cell_forward = cell_forward,
     .cell_backward = cell_backward,
     .transpose = transpose,
+    .pad_rows = pad_rows,
     .scale = scale,
     .add = add,
     .sum_of_squares = sum_of_squares,

@@ -15,7 +15,8 @@ static bench_work work;
 static void *work_bytes;
 static FILE *results;
 
-void bench_die(const char *format, ...) {
+void bench_die(const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
     fprintf(stderr, "%s: ", bench_name());
@@ -25,34 +26,44 @@ void bench_die(const char *format, ...) {
     exit(1);
 }
 
-void *bench_alloc(size_t bytes) {
+void *bench_alloc(size_t bytes)
+{
     size_t rounded = (bytes + 63) / 64 * 64;
     void *memory = aligned_alloc(64, rounded ? rounded : 64);
-    if (!memory) bench_die("no memory");
+    if (!memory)
+        bench_die("no memory");
     return memset(memory, 0, rounded ? rounded : 64);
 }
 
-void bench_put(const float *values, size_t count) {
-    if (fwrite(values, sizeof *values, count, results) != count) bench_die("cannot write results");
+void bench_put(const float *values, size_t count)
+{
+    if (fwrite(values, sizeof *values, count, results) != count)
+        bench_die("cannot write results");
 }
 
-static void *read_file(const char *path) {
+static void *read_file(const char *path)
+{
     FILE *file = fopen(path, "rb");
-    if (!file || fseek(file, 0, SEEK_END)) bench_die("cannot read %s", path);
+    if (!file || fseek(file, 0, SEEK_END))
+        bench_die("cannot read %s", path);
     long size = ftell(file);
-    if (size < 0) bench_die("cannot read %s", path);
+    if (size < 0)
+        bench_die("cannot read %s", path);
     rewind(file);
     void *bytes = bench_alloc((size_t)size);
-    if (fread(bytes, 1, (size_t)size, file) != (size_t)size) bench_die("cannot read %s", path);
+    if (fread(bytes, 1, (size_t)size, file) != (size_t)size)
+        bench_die("cannot read %s", path);
     fclose(file);
     return bytes;
 }
 
-static void load(const char *path) {
+static void load(const char *path)
+{
     free(work_bytes);
     work_bytes = read_file(path);
     memcpy(&work, work_bytes, 7 * sizeof(int32_t));
-    if (work.layers > BENCH_MAX_LAYERS) bench_die("%d layers are too many", work.layers);
+    if (work.layers > BENCH_MAX_LAYERS)
+        bench_die("%d layers are too many", work.layers);
     size_t hidden = (size_t)work.hidden, outputs = (size_t)work.outputs;
     size_t cells = (size_t)work.steps * (size_t)work.batch;
     const float *next = (const float *)((const int32_t *)work_bytes + 8);
@@ -70,23 +81,27 @@ static void load(const char *path) {
     work.labels = outputs ? (const int32_t *)next : NULL;
 }
 
-static double now(void) {
+static double now(void)
+{
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static double sample(long count) {
+static double sample(long count)
+{
     double start = now();
     bench_run(count);
     return now() - start;
 }
 
 /* Prints nanoseconds per unit of samples that last a millisecond or a unit, whichever is longer. */
-static void time_for(double nanoseconds) {
+static void time_for(double nanoseconds)
+{
     long count = 1;
     double end = now() + nanoseconds;
-    while (sample(count) < 1e6 && count < 1L << 40) count *= 2;
+    while (sample(count) < 1e6 && count < 1L << 40)
+        count *= 2;
     printf("{\"ns\": [");
     int samples = 0;
     do {
@@ -95,7 +110,8 @@ static void time_for(double nanoseconds) {
     printf("]}\n");
 }
 
-static int prepare(const char *kind, const char *path, int threads) {
+static int prepare(const char *kind, const char *path, int threads)
+{
     for (size_t k = 0; k < sizeof kind_names / sizeof *kind_names; k++) {
         if (strcmp(kind, kind_names[k]) == 0) {
             load(path);
@@ -105,7 +121,8 @@ static int prepare(const char *kind, const char *path, int threads) {
     return -1;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     int threads = argc > 1 ? atoi(argv[1]) : 1;
     char line[4096], kind[32], path[4000];
     double seconds;
@@ -117,9 +134,11 @@ int main(int argc, char **argv) {
             printf("{\"ok\": %s, \"bytes\": %zu}\n", ok, bench_bytes());
         } else if (sscanf(line, "check %3999[^\n]", path) == 1) {
             results = fopen(path, "wb");
-            if (!results) bench_die("cannot write %s", path);
+            if (!results)
+                bench_die("cannot write %s", path);
             bench_check();
-            if (fclose(results)) bench_die("cannot write %s", path);
+            if (fclose(results))
+                bench_die("cannot write %s", path);
             printf("{\"ok\": true}\n");
         } else if (sscanf(line, "time %lf", &seconds) == 1) {
             time_for(seconds * 1e9);

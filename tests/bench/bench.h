@@ -37,7 +37,8 @@ typedef struct {
 } bench_work;
 
 /* Input size of a layer. */
-static inline int32_t bench_layer_input(const bench_work *work, int32_t layer) {
+static inline int32_t bench_layer_input(const bench_work *work, int32_t layer)
+{
     return layer ? work->hidden : work->input;
 }
 

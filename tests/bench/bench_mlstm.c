@@ -19,17 +19,21 @@ static float *y, *dy;
 static float loss;
 static int32_t at; /* the step or window that comes next */
 
-static void try(mlstm_status status) {
-    if (status != MLSTM_OK) bench_die("%s: %s", mlstm_status_name(status), mlstm_last_error());
+static void try(mlstm_status status)
+{
+    if (status != MLSTM_OK)
+        bench_die("%s: %s", mlstm_status_name(status), mlstm_last_error());
 }
 
-const char *bench_name(void) {
+const char *bench_name(void)
+{
     static char name[64];
     snprintf(name, sizeof name, "libmlstm %s %s", mlstm_version(), mlstm_isa());
     return name;
 }
 
-static void free_all(void) {
+static void free_all(void)
+{
     mlstm_optimizer_destroy(optimizer);
     mlstm_grads_destroy(grads);
     mlstm_state_destroy(state);
@@ -43,7 +47,8 @@ static void free_all(void) {
     y = dy = NULL;
 }
 
-static void set_parameters(void) {
+static void set_parameters(void)
+{
     char name[32];
     size_t hidden = (size_t)work->hidden, outputs = (size_t)work->outputs;
     for (int32_t l = 0; l < work->layers; l++) {
@@ -53,13 +58,15 @@ static void set_parameters(void) {
         snprintf(name, sizeof name, "layer%d.bias", l);
         try(mlstm_stack_set_param(stack, name, work->bias[l], 4 * hidden));
     }
-    if (!outputs) return;
+    if (!outputs)
+        return;
     try(mlstm_stack_set_param(stack, "readout.kernel_c", work->readout_c, hidden * outputs));
     try(mlstm_stack_set_param(stack, "readout.kernel_h", work->readout_h, hidden * outputs));
     try(mlstm_stack_set_param(stack, "readout.bias", work->readout_bias, outputs));
 }
 
-static void make_stack(void) {
+static void make_stack(void)
+{
     mlstm_cell *cells[BENCH_MAX_LAYERS];
     for (int32_t l = 0; l < work->layers; l++)
         try(mlstm_cell_create(bench_layer_input(work, l), work->hidden, &cells[l]));
@@ -69,20 +76,24 @@ static void make_stack(void) {
     set_parameters();
 }
 
-int bench_prepare(bench_kind new_kind, const bench_work *new_work, int threads) {
+int bench_prepare(bench_kind new_kind, const bench_work *new_work, int threads)
+{
     free_all();
     kind = new_kind;
     work = new_work;
     at = 0;
-    if (kind == BENCH_SGEMM) return -1;
+    if (kind == BENCH_SGEMM)
+        return -1;
     make_stack();
     int trains = kind == BENCH_TRAIN || kind == BENCH_ECHO;
     try(mlstm_state_create(stack, work->batch, trains ? work->steps : 0, &state));
     try(mlstm_state_set_threads(state, threads));
     try(mlstm_grads_create(stack, &grads));
-    /* So small a rate that the weights stay what they are; the update is done in full all the same. */
-    if (kind == BENCH_TRAIN) try(mlstm_sgd_create(stack, 1e-12f, 0, 0, &optimizer));
-    if (kind == BENCH_ECHO) try(mlstm_adagrad_create(stack, 0.3f, 0.1f, &optimizer));
+    /* A rate so small that the weights stay what they are; the update is done in full. */
+    if (kind == BENCH_TRAIN)
+        try(mlstm_sgd_create(stack, 1e-12f, 0, 0, &optimizer));
+    if (kind == BENCH_ECHO)
+        try(mlstm_adagrad_create(stack, 0.3f, 0.1f, &optimizer));
     size_t outputs = (size_t)mlstm_stack_output_size(stack);
     size_t count = (size_t)work->steps * (size_t)work->batch * outputs;
     y = bench_alloc(count * sizeof *y);
@@ -90,11 +101,13 @@ int bench_prepare(bench_kind new_kind, const bench_work *new_work, int threads) 
     return 0;
 }
 
-size_t bench_bytes(void) {
+size_t bench_bytes(void)
+{
     return mlstm_state_bytes(state);
 }
 
-static void train(void) {
+static void train(void)
+{
     try(mlstm_state_begin_window(state));
     try(mlstm_forward(stack, state, work->x, work->steps, y));
     try(mlstm_backward(stack, state, work->dh, NULL, NULL, NULL, grads));
@@ -102,21 +115,25 @@ static void train(void) {
     try(mlstm_grads_zero(grads));
 }
 
-static void infer(void) {
+static void infer(void)
+{
     try(mlstm_forward(stack, state, work->x, work->steps, y));
 }
 
-static void stream(void) {
+static void stream(void)
+{
     size_t input = (size_t)work->input, hidden = (size_t)work->hidden;
     try(mlstm_step_forward(stack, state, work->x + (size_t)at * input, y + (size_t)at * hidden));
     at = at + 1 < work->steps ? at + 1 : 0;
 }
 
-static void echo(void) {
+static void echo(void)
+{
     size_t batch = (size_t)work->batch, cells = (size_t)work->steps * batch;
     size_t outputs = (size_t)work->outputs;
     const float *x = work->x + (size_t)at * cells * (size_t)work->input;
-    if (at == 0) try(mlstm_state_zero(state));
+    if (at == 0)
+        try(mlstm_state_zero(state));
     try(mlstm_state_begin_window(state));
     for (size_t t = 0; t < (size_t)work->steps; t++)
         try(mlstm_step_forward(stack, state, x + t * batch * (size_t)work->input,
@@ -129,7 +146,8 @@ static void echo(void) {
     at = at + 1 < work->windows ? at + 1 : 0;
 }
 
-void bench_run(long count) {
+void bench_run(long count)
+{
     while (count--) {
         switch (kind) {
         case BENCH_TRAIN: train(); break;
@@ -141,7 +159,8 @@ void bench_run(long count) {
     }
 }
 
-static void put_grad(const char *suffix, int32_t layer, size_t count) {
+static void put_grad(const char *suffix, int32_t layer, size_t count)
+{
     char name[32];
     float *values = bench_alloc(count * sizeof *values);
     snprintf(name, sizeof name, "layer%d.%s", layer, suffix);
@@ -150,7 +169,8 @@ static void put_grad(const char *suffix, int32_t layer, size_t count) {
     free(values);
 }
 
-static void check_train(void) {
+static void check_train(void)
+{
     size_t hidden = (size_t)work->hidden;
     try(mlstm_state_zero(state));
     try(mlstm_grads_zero(grads));
@@ -164,7 +184,8 @@ static void check_train(void) {
     try(mlstm_grads_zero(grads));
 }
 
-void bench_check(void) {
+void bench_check(void)
+{
     if (kind == BENCH_TRAIN) {
         check_train();
     } else if (kind == BENCH_ECHO) {

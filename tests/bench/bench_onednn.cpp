@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * oneDNN, release 2 or 3: the LSTM primitives, as its programming guide has it. Weights for inference
- * are reordered once, weights for training once a window, as an update would ask for. No update, no
- * reorder of gradients, no initial or final state: all of this is left out in its favour.
+ * oneDNN, release 2 or 3: the LSTM primitives, in the formats that they choose. Weights for inference
+ * are reordered once, weights for training once a window, as an update would ask for. The update
+ * itself, a reorder of gradients and a state to carry on are left out in its favour.
  */
 
 #include "bench.h"
@@ -22,7 +22,8 @@ using dnnl::memory;
 using tag = dnnl::memory::format_tag;
 using arguments = std::unordered_map<int, memory>;
 
-namespace {
+namespace
+{
 
 constexpr auto f32 = memory::data_type::f32;
 constexpr auto one_way = dnnl::rnn_direction::unidirectional_left2right;
@@ -30,15 +31,22 @@ constexpr auto one_way = dnnl::rnn_direction::unidirectional_left2right;
 dnnl::engine engine(dnnl::engine::kind::cpu, 0);
 dnnl::stream stream(engine);
 
-memory::desc describe(const memory::dims &dims, tag format) { return {dims, f32, format}; }
+memory::desc describe(const memory::dims &dims, tag format)
+{
+    return {dims, f32, format};
+}
 
-memory make(const memory::desc &desc) {
+memory make(const memory::desc &desc)
+{
     memory made(desc, engine);
     std::memset(made.get_data_handle(), 0, desc.get_size());
     return made;
 }
 
-float *floats(const memory &of) { return static_cast<float *>(of.get_data_handle()); }
+float *floats(const memory &of)
+{
+    return static_cast<float *>(of.get_data_handle());
+}
 
 /* A weight as the user has it, and as a primitive wants it. */
 struct weight {
@@ -46,13 +54,17 @@ struct weight {
     std::unique_ptr<dnnl::reorder> reorder;
 
     weight() = default;
-    weight(const memory &from, const memory::desc &wanted) : user(from), packed(from) {
-        if (wanted == from.get_desc()) return;
+    weight(const memory &from, const memory::desc &wanted) : user(from), packed(from)
+    {
+        if (wanted == from.get_desc())
+            return;
         packed = make(wanted);
         reorder = std::make_unique<dnnl::reorder>(user, packed);
     }
-    void refresh() {
-        if (reorder) reorder->execute(stream, user, packed);
+    void refresh()
+    {
+        if (reorder)
+            reorder->execute(stream, user, packed);
     }
 };
 
@@ -62,25 +74,47 @@ struct shapes {
 };
 
 #if DNNL_VERSION_MAJOR >= 3
-lstm_forward::primitive_desc describe_forward(dnnl::prop_kind kind, const shapes &s) {
-    return {engine, kind, one_way, s.src, s.src_iter, s.src_iter, s.weights_layer, s.weights_iter,
-            s.bias, s.dst, s.dst_iter, s.dst_iter};
+lstm_forward::primitive_desc describe_forward(dnnl::prop_kind kind, const shapes &s)
+{
+    return {engine,          kind,           one_way, s.src, s.src_iter, s.src_iter,
+            s.weights_layer, s.weights_iter, s.bias,  s.dst, s.dst_iter, s.dst_iter};
 }
 lstm_backward::primitive_desc describe_backward(const shapes &s, const shapes &any,
-                                                const lstm_forward::primitive_desc &forward) {
-    return {engine, dnnl::prop_kind::backward, one_way, s.src, s.src_iter, s.src_iter,
-            any.weights_layer, any.weights_iter, s.bias, s.dst, s.dst_iter, s.dst_iter,
-            s.src, s.src_iter, s.src_iter, any.weights_layer, any.weights_iter, s.bias,
-            s.dst, s.dst_iter, s.dst_iter, forward};
+                                                const lstm_forward::primitive_desc &forward)
+{
+    return {engine,
+            dnnl::prop_kind::backward,
+            one_way,
+            s.src,
+            s.src_iter,
+            s.src_iter,
+            any.weights_layer,
+            any.weights_iter,
+            s.bias,
+            s.dst,
+            s.dst_iter,
+            s.dst_iter,
+            s.src,
+            s.src_iter,
+            s.src_iter,
+            any.weights_layer,
+            any.weights_iter,
+            s.bias,
+            s.dst,
+            s.dst_iter,
+            s.dst_iter,
+            forward};
 }
 #else
-lstm_forward::primitive_desc describe_forward(dnnl::prop_kind kind, const shapes &s) {
+lstm_forward::primitive_desc describe_forward(dnnl::prop_kind kind, const shapes &s)
+{
     return {lstm_forward::desc(kind, one_way, s.src, s.src_iter, s.src_iter, s.weights_layer,
                                s.weights_iter, s.bias, s.dst, s.dst_iter, s.dst_iter),
             engine};
 }
 lstm_backward::primitive_desc describe_backward(const shapes &s, const shapes &any,
-                                                const lstm_forward::primitive_desc &forward) {
+                                                const lstm_forward::primitive_desc &forward)
+{
     return {lstm_backward::desc(dnnl::prop_kind::backward, one_way, s.src, s.src_iter, s.src_iter,
                                 any.weights_layer, any.weights_iter, s.bias, s.dst, s.dst_iter,
                                 s.dst_iter, s.src, s.src_iter, s.src_iter, any.weights_layer,
@@ -105,7 +139,8 @@ struct part {
 };
 
 /* From [rows, i j f o, H] to oneDNN's [rows, i f j o, H]; the forget bias goes into the bias. */
-void permute(const float *from, float *to, size_t rows, size_t hidden, float forget_bias) {
+void permute(const float *from, float *to, size_t rows, size_t hidden, float forget_bias)
+{
     static const size_t order[4] = {0, 2, 1, 3};
     for (size_t r = 0; r < rows; r++)
         for (size_t g = 0; g < 4; g++)
@@ -114,7 +149,8 @@ void permute(const float *from, float *to, size_t rows, size_t hidden, float for
                     from[(r * 4 + order[g]) * hidden + h] + (g == 1 ? forget_bias : 0);
 }
 
-void part::fill(const bench_work &work) {
+void part::fill(const bench_work &work)
+{
     size_t hidden = static_cast<size_t>(work.hidden), in = static_cast<size_t>(input);
     for (int l = 0; l < layers; l++) {
         size_t at = static_cast<size_t>(l) * 4 * hidden;
@@ -127,15 +163,19 @@ void part::fill(const bench_work &work) {
 
 part::part(const bench_work &work, int first_layer, int layer_count, const memory &src,
            const memory *diff_dst, bench_kind kind)
-    : first(first_layer), layers(layer_count), input(first ? work.hidden : work.input) {
+    : first(first_layer), layers(layer_count), input(first ? work.hidden : work.input)
+{
     bool streams = kind == BENCH_STREAM;
-    memory::dim L = layers, T = streams ? 1 : work.steps, B = work.batch, I = input, H = work.hidden;
+    memory::dim L = layers, T = streams ? 1 : work.steps, B = work.batch, I = input,
+                H = work.hidden;
     shapes s, any;
     s.src = describe({T, B, I}, tag::tnc);
     s.dst = describe({T, B, H}, tag::tnc);
-    if (streams) s.dst_iter = describe({L, 1, B, H}, tag::ldnc);
+    if (streams)
+        s.dst_iter = describe({L, 1, B, H}, tag::ldnc);
     /* Without a first state the gradient of the recurrent weights of the top layer is wrong. */
-    if (streams || kind == BENCH_TRAIN) s.src_iter = describe({L, 1, B, H}, tag::ldnc);
+    if (streams || kind == BENCH_TRAIN)
+        s.src_iter = describe({L, 1, B, H}, tag::ldnc);
     s.weights_layer = describe({L, 1, I, 4, H}, tag::ldigo);
     s.weights_iter = describe({L, 1, H, 4, H}, tag::ldigo);
     s.bias = describe({L, 1, 4, H}, tag::ldgo);
@@ -173,7 +213,8 @@ part::part(const bench_work &work, int first_layer, int layer_count, const memor
                          {DNNL_ARG_DST_ITER_C, c[!other]}});
         }
     }
-    if (kind != BENCH_TRAIN) return;
+    if (kind != BENCH_TRAIN)
+        return;
 
     memory first_h = make(s.src_iter), first_c = make(s.src_iter);
     forward_arguments.insert({{DNNL_ARG_SRC_ITER, first_h}, {DNNL_ARG_SRC_ITER_C, first_c}});
@@ -210,18 +251,23 @@ std::vector<std::unique_ptr<part>> parts; /* bottom first */
 memory input, top_grad;
 int32_t at;
 
-void zero(const memory &of) { std::memset(of.get_data_handle(), 0, of.get_desc().get_size()); }
+void zero(const memory &of)
+{
+    std::memset(of.get_data_handle(), 0, of.get_desc().get_size());
+}
 
 /* Layers of equal input and hidden size share a primitive. The backward pass runs from the top, so
  * the gradients with respect to a part's output are those that the part above will write. */
-void build() {
+void build()
+{
     parts.clear();
     at = 0;
     memory::dim T = kind == BENCH_STREAM ? 1 : work->steps, B = work->batch;
     input = make(describe({T, B, work->input}, tag::tnc));
     top_grad = make(describe({T, B, work->hidden}, tag::tnc));
     std::memcpy(floats(input), work->x, input.get_desc().get_size());
-    if (kind == BENCH_TRAIN) std::memcpy(floats(top_grad), work->dh, top_grad.get_desc().get_size());
+    if (kind == BENCH_TRAIN)
+        std::memcpy(floats(top_grad), work->dh, top_grad.get_desc().get_size());
     int bottom = work->input == work->hidden ? work->layers : 1;
     memory src = input;
     for (int first = 0; first < work->layers; first += bottom, bottom = work->layers - 1) {
@@ -233,7 +279,8 @@ void build() {
             parts[p]->backward_arguments[DNNL_ARG_DIFF_DST_LAYER] = parts[p + 1]->diff_src;
 }
 
-void train() {
+void train()
+{
     for (auto &p : parts) {
         p->layer.refresh();
         p->iter.refresh();
@@ -251,12 +298,15 @@ void train() {
     stream.wait();
 }
 
-void infer() {
-    for (auto &p : parts) p->forward.execute(stream, p->forward_arguments);
+void infer()
+{
+    for (auto &p : parts)
+        p->forward.execute(stream, p->forward_arguments);
     stream.wait();
 }
 
-void step() {
+void step()
+{
     size_t size = static_cast<size_t>(work->input);
     std::memcpy(floats(input), work->x + static_cast<size_t>(at) * size, size * sizeof(float));
     for (auto &p : parts)
@@ -266,20 +316,23 @@ void step() {
 }
 
 /* The gradient of one weight, back in the canonical order, from whatever format it is in. */
-memory plain(memory &of, const memory::dims &dims) {
+memory plain(memory &of, const memory::dims &dims)
+{
     memory made = make(describe(dims, tag::ldigo));
     dnnl::reorder(of, made).execute(stream, of, made);
     stream.wait();
     return made;
 }
 
-void put_permuted(const float *from, size_t rows, size_t hidden) {
+void put_permuted(const float *from, size_t rows, size_t hidden)
+{
     std::vector<float> to(rows * 4 * hidden);
     permute(from, to.data(), rows, hidden, 0);
     bench_put(to.data(), to.size());
 }
 
-void put_gradients(part &p) {
+void put_gradients(part &p)
+{
     size_t hidden = static_cast<size_t>(work->hidden), in = static_cast<size_t>(p.input);
     memory layer = plain(p.diff_layer, {p.layers, 1, p.input, 4, work->hidden});
     memory iter = plain(p.diff_iter, {p.layers, 1, work->hidden, 4, work->hidden});
@@ -292,7 +345,8 @@ void put_gradients(part &p) {
 
 } // namespace
 
-const char *bench_name(void) {
+const char *bench_name(void)
+{
     static const dnnl_version_t *version = dnnl_version();
     static const std::string name = "oneDNN " + std::to_string(version->major) + "." +
                                     std::to_string(version->minor) + "." +
@@ -300,15 +354,18 @@ const char *bench_name(void) {
     return name.c_str();
 }
 
-int bench_prepare(bench_kind new_kind, const bench_work *new_work, int) {
+int bench_prepare(bench_kind new_kind, const bench_work *new_work, int)
+{
     kind = new_kind;
     work = new_work;
-    if (kind == BENCH_ECHO || kind == BENCH_SGEMM) return -1;
+    if (kind == BENCH_ECHO || kind == BENCH_SGEMM)
+        return -1;
     build();
     return 0;
 }
 
-size_t bench_bytes(void) {
+size_t bench_bytes(void)
+{
     size_t bytes = 0;
     for (auto &p : parts)
         if (kind == BENCH_TRAIN)
@@ -316,15 +373,20 @@ size_t bench_bytes(void) {
     return bytes;
 }
 
-void bench_run(long count) {
+void bench_run(long count)
+{
     while (count--) {
-        if (kind == BENCH_TRAIN) train();
-        if (kind == BENCH_INFER) infer();
-        if (kind == BENCH_STREAM) step();
+        if (kind == BENCH_TRAIN)
+            train();
+        if (kind == BENCH_INFER)
+            infer();
+        if (kind == BENCH_STREAM)
+            step();
     }
 }
 
-void bench_check(void) {
+void bench_check(void)
+{
     const memory &top = parts.back()->dst;
     size_t count = top.get_desc().get_size() / sizeof(float);
     if (kind == BENCH_STREAM) {
@@ -337,5 +399,6 @@ void bench_check(void) {
     bench_run(1);
     bench_put(floats(top), count);
     if (kind == BENCH_TRAIN)
-        for (auto &p : parts) put_gradients(*p);
+        for (auto &p : parts)
+            put_gradients(*p);
 }

@@ -25,7 +25,8 @@ def make_model(work, steps, with_state):
         split, n = work.inputs(layer), str(layer)
         kernel = peer.gates(work.kernels[layer], ORDER, work.H).T[None]
         bias = peer.gates(peer.forget(work.biases[layer], work.H), ORDER, work.H)
-        inputs = [below, constant("w" + n, kernel[..., :split]), constant("r" + n, kernel[..., split:]),
+        inputs = [below, constant("w" + n, kernel[..., :split]),
+                  constant("r" + n, kernel[..., split:]),
                   constant("b" + n, np.concatenate([bias, bias * 0])[None]), ""]
         outputs = ["y" + n]
         if with_state:

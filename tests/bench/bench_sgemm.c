@@ -12,15 +12,18 @@
 static int side;
 static float *a, *b, *c;
 
-const char *bench_name(void) {
+const char *bench_name(void)
+{
     static char name[64];
     snprintf(name, sizeof name, "OpenBLAS sgemm (%s)", openblas_get_corename());
     return name;
 }
 
-int bench_prepare(bench_kind kind, const bench_work *work, int threads) {
+int bench_prepare(bench_kind kind, const bench_work *work, int threads)
+{
     (void)threads; /* the driver sets the library's own variable */
-    if (kind != BENCH_SGEMM) return -1;
+    if (kind != BENCH_SGEMM)
+        return -1;
     side = work->hidden;
     free(a);
     free(b);
@@ -36,17 +39,20 @@ int bench_prepare(bench_kind kind, const bench_work *work, int threads) {
     return 0;
 }
 
-size_t bench_bytes(void) {
+size_t bench_bytes(void)
+{
     return 0;
 }
 
-void bench_run(long count) {
+void bench_run(long count)
+{
     while (count--)
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, side, side, side, 1, a, side, b,
                     side, 0, c, side);
 }
 
-void bench_check(void) {
+void bench_check(void)
+{
     bench_run(1);
     bench_put(c, (size_t)side * (size_t)side);
 }

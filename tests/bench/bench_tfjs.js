@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 'use strict';
-// TensorFlow.js on its CPU backend, with the cell equations written as a user of the library writes them.
+// TensorFlow.js on its CPU backend.
 
 const fs = require('fs');
 const readline = require('readline');
@@ -50,7 +50,8 @@ function step(work, x, state) {
     });
 }
 
-const zeros = (work) => work.kernels.map(() => [tf.zeros([work.B, work.H]), tf.zeros([work.B, work.H])]);
+const zero = (work) => tf.zeros([work.B, work.H]);
+const zeros = (work) => work.kernels.map(() => [zero(work), zero(work)]);
 const parameters = (work) => work.kernels.flatMap((kernel, l) => [kernel, work.biases[l]]);
 
 function forward(work, x) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""PyTorch: nn.LSTM for windows and streams; for the echo task LSTMCells, whose c the readout needs."""
+"""PyTorch: nn.LSTM; for the echo task LSTMCell, since the readout needs c."""
 
 import sys
 
@@ -13,7 +13,7 @@ ORDER = (0, 2, 1, 3)  # i f j o from i j f o, and back
 
 
 def fill(module, layer, work, suffix):
-    """Weights of one layer, into nn.LSTM or nn.LSTMCell; PyTorch keeps [4H, in] and has two biases."""
+    """Weights of a layer, into nn.LSTM or nn.LSTMCell, which keep [4H, in] and have two biases."""
     split = work.inputs(layer)
     kernel = peer.gates(work.kernels[layer], ORDER, work.H)
     bias = peer.gates(peer.forget(work.biases[layer], work.H), ORDER, work.H)

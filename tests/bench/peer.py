@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the Python programs of the benchmark share: work files, protocol and clock (see README.md)."""
+"""What the benchmark's Python programs share: work files, protocol (README.md), clock."""
 
 import json
 import sys
@@ -70,7 +70,7 @@ def measure(run, seconds):
 
 
 def serve(name, programs):
-    """Speaks the protocol. `programs` makes, for a kind of work, an object with run(count) and check()."""
+    """Speaks the protocol; `programs[kind](work)` is an object with run(count) and check()."""
     def say(answer):
         print(json.dumps(answer), flush=True)
 

@@ -98,8 +98,8 @@ def memory_line(entry):
 def write_csv(folder, results):
     with open(os.path.join(folder, "table.csv"), "w", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["row", "threads", "I", "H", "L", "B", "T", "program", "milliseconds", "spread",
-                      "gflops", "share_of_sgemm", "libmlstm_over_this"])
+        out.writerow(["row", "threads", *"IHLBT", "program", "milliseconds", "spread", "gflops",
+                      "share_of_sgemm", "libmlstm_over_this"])
         for result in results["rows"]:
             for program in result["ns"]:
                 share = ours = ""
@@ -147,7 +147,7 @@ def write_memory(out, results):
               "| row | program | parameters | a window must keep | library says it holds | times "
               "that | resident at the start | at most |\n|---|---|---|---|---|---|---|---|\n")
     for entry in results["memory"]:
-        mib = {key: entry[key] / 2**20 for key in ("parameters", "record", "bytes", "start", "peak")}
+        mib = {key: value / 2**20 for key, value in entry.items() if isinstance(value, int)}
         holds = f"{mib['bytes']:.2f} | {mib['bytes'] / mib['record']:.2f}" if mib["bytes"] else " | "
         out.write(f"| {entry['row']} | {entry['peer']} | {mib['parameters']:.2f} | "
                   f"{mib['record']:.2f} | {holds} | {mib['start']:.0f} | {mib['peak']:.0f} |\n")
@@ -166,8 +166,9 @@ def write_markdown(folder, results):
             out.write(f"- sgemm with {threads} thread(s): {statistics.median(values):.0f} GF/s, "
                       f"rows {min(values):.0f} to {max(values):.0f}\n")
         if results["echo"]:
-            out.write(f"- `mlstm-echo --quiet`, 100 epochs: {statistics.median(results['echo']):.3f} s"
-                      f" ({min(results['echo']):.3f} to {max(results['echo']):.3f})\n")
+            low, high = min(results["echo"]), max(results["echo"])
+            mid = statistics.median(results["echo"])
+            out.write(f"- `mlstm-echo --quiet`, 100 epochs: {mid:.3f} s ({low:.3f} to {high:.3f})\n")
         for group in GROUPS:
             write_group(out, results, group)
         write_memory(out, results)
@@ -186,8 +187,8 @@ def write_plot_data(folder, results):
                      lambda r, p: middle(r, p) / 1e3)
     for letter in "TBHL":
         with open(os.path.join(folder, f"growth-{letter}.dat"), "w") as out:
-            write_curves(out, programs, [r for r in rows if r["row"].startswith(f"growth {letter}=")],
-                         letter, speed)
+            one = [r for r in rows if r["row"].startswith(f"growth {letter}=")]
+            write_curves(out, programs, one, letter, speed)
 
 
 def write_bars(out, rows):

@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: sh tests/bench/run.sh [--quick] [--peers A,B] [--threads 1,2] [--rows A,B] [--out DIR] [...]
-# Installs the peers that are missing, builds, runs everything in turns, and writes table.md, table.csv,
-# results.json and pictures to DIR (build/bench). Peers: mlstm onepage onednn2 onednn3 onnxruntime torch
-# tensorflow tfjs; sgemm and read show the machine's limits. More options: bench.py --help.
+# usage: sh tests/bench/run.sh [--quick] [--peers A,B] [--threads 1,2] [--rows A,B] [--out DIR]
+# Installs the peers that are missing, builds, runs everything in turns, and writes table.md,
+# table.csv, results.json and pictures to DIR (build/bench). Peers: mlstm onepage onednn2 onednn3
+# onnxruntime torch tensorflow tfjs; sgemm and read are limits. README.md tells the rest.
 #
-# What apt does not have goes to $MLSTM_BENCH_HOME (~/.cache/mlstm-bench); removing it undoes that.
+# What apt does not have goes to $MLSTM_BENCH_HOME (~/.cache/mlstm-bench).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../cmake/install-packages.sh"
 
 home=${MLSTM_BENCH_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/mlstm-bench}
-onednn3=3.13-1.5.14 # of the Maven package org.bytedeco:dnnl, the newest oneDNN built for plain OpenMP
+onednn3=3.13-1.5.14 # of org.bytedeco:dnnl in Maven: the newest oneDNN that is built for OpenMP
 build=$home/build
 out=$here/../../build/bench
 python=/usr/bin/python3 # python3-torch belongs to this one
@@ -21,7 +21,7 @@ peers=all
 arguments=$#
 while [ "$arguments" -gt 0 ]; do # --out stays here, everything else goes on to bench.py
     case $1 in
-    --help | -h) sed -n '4,9s/^# //p' "$0"; exit ;;
+    --help | -h) sed -n '4,7s/^# //p' "$0"; exit ;;
     --out) out=$2; shift; arguments=$((arguments - 1)) ;;
     --peers) peers=$2; set -- "$@" "$1" ;;
     *) set -- "$@" "$1" ;;
@@ -79,7 +79,8 @@ build_programs() {
     cmake -S "$here" -B "$build" -DCMAKE_BUILD_TYPE=Release \
         -DONEDNN3_DIR="$([ ! -d "$home/onednn3" ] || echo "$home/onednn3")" >"$home/build.log" ||
         { cat "$home/build.log" >&2; return 1; }
-    cmake --build "$build" -j "$(nproc)" >>"$home/build.log" || { cat "$home/build.log" >&2; return 1; }
+    cmake --build "$build" -j "$(nproc)" >>"$home/build.log" ||
+        { cat "$home/build.log" >&2; return 1; }
 }
 
 # program PEER COMMAND ARGUMENT...: a line for bench.py

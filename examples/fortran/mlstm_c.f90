@@ -1,0 +1,237 @@
+! SPDX-License-Identifier: MIT
+!
+! The C functions as their headers declare them; an optional array that is absent is C's NULL.
+module mlstm_c
+    use, intrinsic :: iso_c_binding
+    implicit none
+
+    interface
+        function c_last_error() bind(C, name="mlstm_last_error")
+            import; type(c_ptr) :: c_last_error
+        end function
+        pure function c_strlen(text) bind(C, name="strlen")
+            import; integer(c_size_t) :: c_strlen; type(c_ptr), value :: text
+        end function
+
+        function c_cell_create(inputs, hidden, cell) bind(C, name="mlstm_cell_create")
+            import; integer(c_int32_t) :: c_cell_create
+            integer(c_int32_t), value :: inputs, hidden; type(c_ptr), intent(out) :: cell
+        end function
+        subroutine c_cell_destroy(cell) bind(C, name="mlstm_cell_destroy")
+            import; type(c_ptr), value :: cell
+        end subroutine
+        function c_cell_set_forget_bias(cell, bias) bind(C, name="mlstm_cell_set_forget_bias")
+            import; integer(c_int32_t) :: c_cell_set_forget_bias
+            type(c_ptr), value :: cell; real(c_float), value :: bias
+        end function
+        function c_cell_hidden_size(cell) bind(C, name="mlstm_cell_hidden_size")
+            import; integer(c_int32_t) :: c_cell_hidden_size; type(c_ptr), value :: cell
+        end function
+
+        function c_stack_create(cells, count, stack) bind(C, name="mlstm_stack_create")
+            import; integer(c_int32_t) :: c_stack_create; type(c_ptr), intent(in) :: cells(*)
+            integer(c_int32_t), value :: count; type(c_ptr), intent(out) :: stack
+        end function
+        subroutine c_stack_destroy(stack) bind(C, name="mlstm_stack_destroy")
+            import; type(c_ptr), value :: stack
+        end subroutine
+        function c_stack_set_readout(stack, outputs, sources) &
+                bind(C, name="mlstm_stack_set_readout")
+            import; integer(c_int32_t) :: c_stack_set_readout
+            type(c_ptr), value :: stack; integer(c_int32_t), value :: outputs, sources
+        end function
+        function c_stack_init(stack, initializer, seed) bind(C, name="mlstm_stack_init")
+            import; integer(c_int32_t) :: c_stack_init; type(c_ptr), value :: stack
+            integer(c_int32_t), value :: initializer; integer(c_int64_t), value :: seed
+        end function
+        function c_stack_init_param(stack, name, initializer, a, b, seed) &
+                bind(C, name="mlstm_stack_init_param")
+            import; integer(c_int32_t) :: c_stack_init_param; type(c_ptr), value :: stack
+            character(kind=c_char), intent(in) :: name(*)
+            integer(c_int32_t), value :: initializer; real(c_float), value :: a, b
+            integer(c_int64_t), value :: seed
+        end function
+        function c_stack_layer_count(stack) bind(C, name="mlstm_stack_layer_count")
+            import; integer(c_int32_t) :: c_stack_layer_count; type(c_ptr), value :: stack
+        end function
+        function c_stack_cell(stack, layer) bind(C, name="mlstm_stack_cell")
+            import; type(c_ptr) :: c_stack_cell
+            type(c_ptr), value :: stack; integer(c_int32_t), value :: layer
+        end function
+        function c_stack_input_size(stack) bind(C, name="mlstm_stack_input_size")
+            import; integer(c_int32_t) :: c_stack_input_size; type(c_ptr), value :: stack
+        end function
+        function c_stack_output_size(stack) bind(C, name="mlstm_stack_output_size")
+            import; integer(c_int32_t) :: c_stack_output_size; type(c_ptr), value :: stack
+        end function
+        function c_stack_param_count(stack) bind(C, name="mlstm_stack_param_count")
+            import; integer(c_int32_t) :: c_stack_param_count; type(c_ptr), value :: stack
+        end function
+        function c_stack_param_info(stack, index, name, rank, dims) &
+                bind(C, name="mlstm_stack_param_info")
+            import; integer(c_int32_t) :: c_stack_param_info; type(c_ptr), value :: stack
+            integer(c_int32_t), value :: index; type(c_ptr), intent(out) :: name
+            integer(c_int32_t), intent(out) :: rank, dims(2)
+        end function
+        function c_stack_get_param(stack, name, values, count) &
+                bind(C, name="mlstm_stack_get_param")
+            import; integer(c_int32_t) :: c_stack_get_param; type(c_ptr), value :: stack
+            character(kind=c_char), intent(in) :: name(*)
+            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
+        end function
+        function c_stack_set_param(stack, name, values, count) &
+                bind(C, name="mlstm_stack_set_param")
+            import; integer(c_int32_t) :: c_stack_set_param; type(c_ptr), value :: stack
+            character(kind=c_char), intent(in) :: name(*)
+            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
+        end function
+
+        function c_state_create(stack, batch, window, state) bind(C, name="mlstm_state_create")
+            import; integer(c_int32_t) :: c_state_create; type(c_ptr), value :: stack
+            integer(c_int32_t), value :: batch, window; type(c_ptr), intent(out) :: state
+        end function
+        subroutine c_state_destroy(state) bind(C, name="mlstm_state_destroy")
+            import; type(c_ptr), value :: state
+        end subroutine
+        function c_state_zero(state) bind(C, name="mlstm_state_zero")
+            import; integer(c_int32_t) :: c_state_zero; type(c_ptr), value :: state
+        end function
+        function c_state_begin_window(state) bind(C, name="mlstm_state_begin_window")
+            import; integer(c_int32_t) :: c_state_begin_window; type(c_ptr), value :: state
+        end function
+        function c_state_set_threads(state, threads) bind(C, name="mlstm_state_set_threads")
+            import; integer(c_int32_t) :: c_state_set_threads
+            type(c_ptr), value :: state; integer(c_int32_t), value :: threads
+        end function
+        function c_state_size(state) bind(C, name="mlstm_state_size")
+            import; integer(c_size_t) :: c_state_size; type(c_ptr), value :: state
+        end function
+        function c_state_batch(state) bind(C, name="mlstm_state_batch")
+            import; integer(c_int32_t) :: c_state_batch; type(c_ptr), value :: state
+        end function
+        function c_state_steps(state) bind(C, name="mlstm_state_steps")
+            import; integer(c_int32_t) :: c_state_steps; type(c_ptr), value :: state
+        end function
+        function c_state_set(state, values, count) bind(C, name="mlstm_state_set")
+            import; integer(c_int32_t) :: c_state_set; type(c_ptr), value :: state
+            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
+        end function
+        function c_state_get(state, values, count) bind(C, name="mlstm_state_get")
+            import; integer(c_int32_t) :: c_state_get; type(c_ptr), value :: state
+            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
+        end function
+        function c_state_set_final_grad(state, values, count) &
+                bind(C, name="mlstm_state_set_final_grad")
+            import; integer(c_int32_t) :: c_state_set_final_grad; type(c_ptr), value :: state
+            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
+        end function
+        function c_state_get_initial_grad(state, values, count) &
+                bind(C, name="mlstm_state_get_initial_grad")
+            import; integer(c_int32_t) :: c_state_get_initial_grad; type(c_ptr), value :: state
+            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
+        end function
+
+        function c_grads_create(stack, grads) bind(C, name="mlstm_grads_create")
+            import; integer(c_int32_t) :: c_grads_create
+            type(c_ptr), value :: stack; type(c_ptr), intent(out) :: grads
+        end function
+        subroutine c_grads_destroy(grads) bind(C, name="mlstm_grads_destroy")
+            import; type(c_ptr), value :: grads
+        end subroutine
+        function c_grads_zero(grads) bind(C, name="mlstm_grads_zero")
+            import; integer(c_int32_t) :: c_grads_zero; type(c_ptr), value :: grads
+        end function
+        function c_grads_scale(grads, factor) bind(C, name="mlstm_grads_scale")
+            import; integer(c_int32_t) :: c_grads_scale
+            type(c_ptr), value :: grads; real(c_float), value :: factor
+        end function
+        function c_grads_add(grads, other) bind(C, name="mlstm_grads_add")
+            import; integer(c_int32_t) :: c_grads_add; type(c_ptr), value :: grads, other
+        end function
+        function c_grads_norm(grads, norm) bind(C, name="mlstm_grads_norm")
+            import; integer(c_int32_t) :: c_grads_norm
+            type(c_ptr), value :: grads; real(c_float), intent(inout) :: norm
+        end function
+        function c_grads_clip_norm(grads, max_norm, norm) bind(C, name="mlstm_grads_clip_norm")
+            import; integer(c_int32_t) :: c_grads_clip_norm; type(c_ptr), value :: grads
+            real(c_float), value :: max_norm; real(c_float), intent(inout), optional :: norm
+        end function
+        function c_grads_get(grads, name, values, count) bind(C, name="mlstm_grads_get")
+            import; integer(c_int32_t) :: c_grads_get; type(c_ptr), value :: grads
+            character(kind=c_char), intent(in) :: name(*)
+            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
+        end function
+        function c_grads_set(grads, name, values, count) bind(C, name="mlstm_grads_set")
+            import; integer(c_int32_t) :: c_grads_set; type(c_ptr), value :: grads
+            character(kind=c_char), intent(in) :: name(*)
+            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
+        end function
+
+        function c_sgd_create(stack, rate, momentum, nesterov, optimizer) &
+                bind(C, name="mlstm_sgd_create")
+            import; integer(c_int32_t) :: c_sgd_create; type(c_ptr), value :: stack
+            real(c_float), value :: rate, momentum; integer(c_int32_t), value :: nesterov
+            type(c_ptr), intent(out) :: optimizer
+        end function
+        function c_adagrad_create(stack, rate, accumulator, optimizer) &
+                bind(C, name="mlstm_adagrad_create")
+            import; integer(c_int32_t) :: c_adagrad_create; type(c_ptr), value :: stack
+            real(c_float), value :: rate, accumulator; type(c_ptr), intent(out) :: optimizer
+        end function
+        subroutine c_optimizer_destroy(optimizer) bind(C, name="mlstm_optimizer_destroy")
+            import; type(c_ptr), value :: optimizer
+        end subroutine
+        function c_optimizer_set_rate(optimizer, rate) bind(C, name="mlstm_optimizer_set_rate")
+            import; integer(c_int32_t) :: c_optimizer_set_rate
+            type(c_ptr), value :: optimizer; real(c_float), value :: rate
+        end function
+        function c_optimizer_get_slot(optimizer, slot, name, values, count) &
+                bind(C, name="mlstm_optimizer_get_slot")
+            import; integer(c_int32_t) :: c_optimizer_get_slot; type(c_ptr), value :: optimizer
+            character(kind=c_char), intent(in) :: slot(*), name(*)
+            real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
+        end function
+        function c_optimizer_set_slot(optimizer, slot, name, values, count) &
+                bind(C, name="mlstm_optimizer_set_slot")
+            import; integer(c_int32_t) :: c_optimizer_set_slot; type(c_ptr), value :: optimizer
+            character(kind=c_char), intent(in) :: slot(*), name(*)
+            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
+        end function
+        function c_apply_grads(optimizer, stack, grads) bind(C, name="mlstm_apply_grads")
+            import; integer(c_int32_t) :: c_apply_grads
+            type(c_ptr), value :: optimizer, stack, grads
+        end function
+
+        function c_step_forward(stack, state, x, y) bind(C, name="mlstm_step_forward")
+            import; integer(c_int32_t) :: c_step_forward; type(c_ptr), value :: stack, state
+            real(c_float), intent(in) :: x(*); real(c_float), intent(inout), optional :: y(*)
+        end function
+        function c_forward(stack, state, x, steps, y) bind(C, name="mlstm_forward")
+            import; integer(c_int32_t) :: c_forward; type(c_ptr), value :: stack, state
+            real(c_float), intent(in) :: x(*); integer(c_int32_t), value :: steps
+            real(c_float), intent(inout), optional :: y(*)
+        end function
+        function c_backward(stack, state, dy, dh_top, dc_top, dx, grads) &
+                bind(C, name="mlstm_backward")
+            import; integer(c_int32_t) :: c_backward; type(c_ptr), value :: stack, state, grads
+            real(c_float), intent(in), optional :: dy(*), dh_top(*), dc_top(*)
+            real(c_float), intent(inout), optional :: dx(*)
+        end function
+        function c_softmax_cross_entropy(logits, labels, rows, classes, probabilities, dlogits, &
+                loss) bind(C, name="mlstm_softmax_cross_entropy")
+            import; integer(c_int32_t) :: c_softmax_cross_entropy
+            real(c_float), intent(in) :: logits(*); integer(c_int32_t), intent(in) :: labels(*)
+            integer(c_size_t), value :: rows; integer(c_int32_t), value :: classes
+            real(c_float), intent(inout), optional :: probabilities(*), dlogits(*)
+            real(c_float), intent(inout) :: loss
+        end function
+        function c_squared_error(outputs, targets, count, doutputs, loss) &
+                bind(C, name="mlstm_squared_error")
+            import; integer(c_int32_t) :: c_squared_error
+            real(c_float), intent(in) :: outputs(*), targets(*); integer(c_size_t), value :: count
+            real(c_float), intent(inout), optional :: doutputs(*)
+            real(c_float), intent(inout) :: loss
+        end function
+    end interface
+
+end module

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+package mlstm;
+
+import static mlstm.LibMlstm.check;
+import static mlstm.LibMlstm.slice;
+
+import com.sun.jna.ptr.FloatByReference;
+import java.nio.FloatBuffer;
+import mlstm.LibMlstm.Size;
+
+/** One gradient for each parameter. */
+public final class Grads extends Handle {
+    public Grads(Stack stack) {
+        super(out -> LibMlstm.mlstm_grads_create(stack.pointer(), out), LibMlstm::mlstm_grads_destroy);
+    }
+
+    public void zero() {
+        check(LibMlstm.mlstm_grads_zero(pointer()), this);
+    }
+
+    public void add(Grads other) {
+        check(LibMlstm.mlstm_grads_add(pointer(), other.pointer()), this, other);
+    }
+
+    /** Clips by the global norm and returns what that was before. */
+    public float clipNorm(float maxNorm) {
+        FloatByReference norm = new FloatByReference();
+        check(LibMlstm.mlstm_grads_clip_norm(pointer(), maxNorm, norm), this);
+        return norm.getValue();
+    }
+
+    public void get(String name, FloatBuffer values) {
+        FloatBuffer slice = slice("values", values);
+        check(LibMlstm.mlstm_grads_get(pointer(), name, slice, new Size(slice.limit())), this);
+    }
+}

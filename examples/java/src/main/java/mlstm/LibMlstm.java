@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+package mlstm;
+
+import com.sun.jna.IntegerType;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import com.sun.jna.ptr.FloatByReference;
+import com.sun.jna.ptr.PointerByReference;
+import java.lang.ref.Reference;
+import java.nio.Buffer;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+
+/** The C functions, and what all calls of them share. */
+final class LibMlstm {
+    static {
+        Native.register("mlstm");
+    }
+
+    private LibMlstm() {}
+
+    /** size_t; public for JNA. */
+    public static final class Size extends IntegerType {
+        private static final long serialVersionUID = 1;
+
+        public Size() {
+            this(0);
+        }
+
+        public Size(long value) {
+            super(Native.SIZE_T_SIZE, value, true);
+        }
+    }
+
+    static native String mlstm_last_error();
+    static native String mlstm_version();
+
+    static native int mlstm_cell_create(int inputSize, int hiddenSize, PointerByReference cell);
+    static native void mlstm_cell_destroy(Pointer cell);
+    static native int mlstm_cell_set_forget_bias(Pointer cell, float forgetBias);
+
+    static native int mlstm_stack_create(Pointer cells, int count, PointerByReference stack);
+    static native void mlstm_stack_destroy(Pointer stack);
+    static native int mlstm_stack_set_readout(Pointer stack, int outputs, int sources);
+    static native int mlstm_stack_input_size(Pointer stack);
+    static native int mlstm_stack_output_size(Pointer stack);
+    static native int mlstm_stack_init(Pointer stack, int initializer, long seed);
+    static native int mlstm_stack_init_param(Pointer stack, String name, int initializer, float a, float b, long seed);
+    static native int mlstm_stack_get_param(Pointer stack, String name, FloatBuffer values, Size count);
+    static native int mlstm_stack_set_param(Pointer stack, String name, FloatBuffer values, Size count);
+
+    static native int mlstm_state_create(Pointer stack, int batch, int window, PointerByReference state);
+    static native void mlstm_state_destroy(Pointer state);
+    static native int mlstm_state_set_threads(Pointer state, int threads);
+    static native int mlstm_state_zero(Pointer state);
+    static native int mlstm_state_begin_window(Pointer state);
+    static native Size mlstm_state_size(Pointer state);
+    static native int mlstm_state_batch(Pointer state);
+    static native int mlstm_state_steps(Pointer state);
+    static native int mlstm_state_get(Pointer state, FloatBuffer values, Size count);
+    static native int mlstm_state_set(Pointer state, FloatBuffer values, Size count);
+
+    static native int mlstm_forward(Pointer stack, Pointer state, FloatBuffer x, int steps, FloatBuffer y);
+    static native int mlstm_backward(Pointer stack, Pointer state, FloatBuffer dy, FloatBuffer dhTop,
+        FloatBuffer dcTop, FloatBuffer dx, Pointer grads);
+
+    static native int mlstm_grads_create(Pointer stack, PointerByReference grads);
+    static native void mlstm_grads_destroy(Pointer grads);
+    static native int mlstm_grads_zero(Pointer grads);
+    static native int mlstm_grads_add(Pointer grads, Pointer other);
+    static native int mlstm_grads_clip_norm(Pointer grads, float maxNorm, FloatByReference norm);
+    static native int mlstm_grads_get(Pointer grads, String name, FloatBuffer values, Size count);
+
+    static native int mlstm_sgd_create(Pointer stack, float rate, float momentum, int nesterov,
+        PointerByReference optimizer);
+    static native int mlstm_adagrad_create(Pointer stack, float rate, float initialAccumulator,
+        PointerByReference optimizer);
+    static native void mlstm_optimizer_destroy(Pointer optimizer);
+    static native int mlstm_optimizer_set_rate(Pointer optimizer, float rate);
+    static native int mlstm_apply_grads(Pointer optimizer, Pointer stack, Pointer grads);
+
+    static native int mlstm_softmax_cross_entropy(FloatBuffer logits, IntBuffer labels, Size rows,
+        int classes, FloatBuffer probabilities, FloatBuffer dlogits, FloatByReference loss);
+
+    /**
+     * Throws what a call refused.
+     *
+     * @param used the handles that the call used, which must not be collected until it has returned
+     */
+    static void check(int status, Object... used) {
+        Reference.reachabilityFence(used);
+        if (status != 0) {
+            throw new MlstmException(MlstmException.Status.values()[status], mlstm_last_error());
+        }
+    }
+
+    /** Of a buffer C gets the address alone: it begins at the position, and its length is checked here. */
+    static FloatBuffer slice(String name, FloatBuffer values, int length) {
+        checkBuffer(name, values, length);
+        return values.slice();
+    }
+
+    static FloatBuffer slice(String name, FloatBuffer values) {
+        return slice(name, values, values.remaining());
+    }
+
+    static FloatBuffer sliceOrNull(String name, FloatBuffer values, int length) {
+        return values == null ? null : slice(name, values, length);
+    }
+
+    static void checkBuffer(String name, Buffer values, int length) {
+        if (!values.isDirect()) {
+            throw new IllegalArgumentException(name + " must be a direct buffer, see Buffers");
+        }
+        if (values.remaining() != length) {
+            throw new IllegalArgumentException(
+                name + " must have " + length + " numbers, got " + values.remaining());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+package mlstm;
+
+import static mlstm.LibMlstm.check;
+import static mlstm.LibMlstm.slice;
+import static mlstm.LibMlstm.sliceOrNull;
+
+import com.sun.jna.Memory;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import java.nio.FloatBuffer;
+import mlstm.LibMlstm.Size;
+
+/**
+ * The layers, the readout, and every parameter.
+ *
+ * <p>Any number of threads may use one stack, each with a state and gradients of its own, while nobody
+ * changes its parameters. In the shapes T is steps, B batch rows, I the input size and O the outputs.
+ */
+public final class Stack extends Handle {
+    /** What the readout reads of the top layer. */
+    public enum Readout { C, H, BOTH }
+
+    /** How initial values are drawn. */
+    public enum Initializer { ZEROS, UNIFORM, GLOROT_UNIFORM }
+
+    /** A stack of the given layers, bottom first; it takes the cells, which are closed then. */
+    public Stack(Cell... cells) {
+        super(out -> LibMlstm.mlstm_stack_create(pointers(cells), cells.length, out),
+            LibMlstm::mlstm_stack_destroy);
+        for (Cell cell : cells) {
+            cell.release();
+        }
+    }
+
+    private static Pointer pointers(Cell[] cells) {
+        Memory pointers = new Memory((long) Native.POINTER_SIZE * (cells.length + 1));
+        for (int i = 0; i < cells.length; i++) {
+            pointers.setPointer((long) Native.POINTER_SIZE * i, cells[i].pointer());
+        }
+        return pointers;
+    }
+
+    public void setReadout(int outputs, Readout sources) {
+        check(LibMlstm.mlstm_stack_set_readout(pointer(), outputs, sources.ordinal() + 1), this);
+    }
+
+    public int inputSize() {
+        int size = LibMlstm.mlstm_stack_input_size(pointer());
+        check(0, this);
+        return size;
+    }
+
+    public int outputSize() {
+        int size = LibMlstm.mlstm_stack_output_size(pointer());
+        check(0, this);
+        return size;
+    }
+
+    /** Gives every kernel new values and sets every bias to 0. */
+    public void init(Initializer initializer, long seed) {
+        check(LibMlstm.mlstm_stack_init(pointer(), initializer.ordinal(), seed), this);
+    }
+
+    /** Gives one parameter new values; a and b are the bounds of UNIFORM. */
+    public void initParam(String name, Initializer initializer, float a, float b, long seed) {
+        check(LibMlstm.mlstm_stack_init_param(pointer(), name, initializer.ordinal(), a, b, seed), this);
+    }
+
+    public void getParam(String name, FloatBuffer values) {
+        FloatBuffer slice = slice("values", values);
+        check(LibMlstm.mlstm_stack_get_param(pointer(), name, slice, new Size(slice.limit())), this);
+    }
+
+    public void setParam(String name, FloatBuffer values) {
+        FloatBuffer slice = slice("values", values);
+        check(LibMlstm.mlstm_stack_set_param(pointer(), name, slice, new Size(slice.limit())), this);
+    }
+
+    /** Moves a state on by the steps that x [T,B,I] has; y is [T,B,O], or null. */
+    public void forward(State state, FloatBuffer x, FloatBuffer y) {
+        int batch = state.batch();
+        int steps = x.remaining() / (batch * inputSize());
+        FloatBuffer xSlice = slice("x", x, steps * batch * inputSize());
+        FloatBuffer ySlice = sliceOrNull("y", y, steps * batch * outputSize());
+        check(LibMlstm.mlstm_forward(pointer(), state.pointer(), xSlice, steps, ySlice), this, state);
+    }
+
+    /** Walks the recorded steps back and adds to grads; dy [T,B,O] is the gradient of y. */
+    public void backward(State state, FloatBuffer dy, Grads grads) {
+        int steps = state.steps();
+        int length = steps > 0 ? steps * state.batch() * outputSize() : dy.remaining();
+        FloatBuffer dySlice = slice("dy", dy, length);
+        check(LibMlstm.mlstm_backward(pointer(), state.pointer(), dySlice, null, null, null,
+            grads.pointer()), this, state, grads);
+    }
+}

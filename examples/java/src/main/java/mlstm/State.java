@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+package mlstm;
+
+import static mlstm.LibMlstm.check;
+import static mlstm.LibMlstm.slice;
+
+import java.nio.FloatBuffer;
+import mlstm.LibMlstm.Size;
+
+/** c and h of every layer, and the recorded window. */
+public final class State extends Handle {
+    /** A state of 0 for batch rows that records up to window steps; 0 is for inference. */
+    public State(Stack stack, int batch, int window) {
+        super(out -> LibMlstm.mlstm_state_create(stack.pointer(), batch, window, out),
+            LibMlstm::mlstm_state_destroy);
+    }
+
+    public void setThreads(int threads) {
+        check(LibMlstm.mlstm_state_set_threads(pointer(), threads), this);
+    }
+
+    /** Sets c and h to 0 and begins a window. */
+    public void zero() {
+        check(LibMlstm.mlstm_state_zero(pointer()), this);
+    }
+
+    /** Keeps c and h, forgets the recorded steps. */
+    public void beginWindow() {
+        check(LibMlstm.mlstm_state_begin_window(pointer()), this);
+    }
+
+    /** How many numbers the state tensor [L,2,B,H] has. */
+    public long size() {
+        long size = LibMlstm.mlstm_state_size(pointer()).longValue();
+        check(0, this);
+        return size;
+    }
+
+    public int batch() {
+        int batch = LibMlstm.mlstm_state_batch(pointer());
+        check(0, this);
+        return batch;
+    }
+
+    /** Steps recorded since the window began. */
+    public int steps() {
+        int steps = LibMlstm.mlstm_state_steps(pointer());
+        check(0, this);
+        return steps;
+    }
+
+    public void get(FloatBuffer values) {
+        FloatBuffer slice = slice("values", values);
+        check(LibMlstm.mlstm_state_get(pointer(), slice, new Size(slice.limit())), this);
+    }
+
+    public void set(FloatBuffer values) {
+        FloatBuffer slice = slice("values", values);
+        check(LibMlstm.mlstm_state_set(pointer(), slice, new Size(slice.limit())), this);
+    }
+}
