@@ -291,7 +291,7 @@ mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const 
     const struct layout *layout = state->layout;
     const int32_t batch = state->batch;
     const int32_t units = layout->matrices[layout->layers - 1].units;
-    const int32_t inputs = stack->cells[0]->input;
+    const int32_t inputs = state->inputs;
     const bool readout = layout->sources != 0;
     begin_carry(state);
     for (int32_t end = state->position, n; end > 0; end -= n) {
@@ -302,7 +302,7 @@ mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const 
             .state = state,
             .first = first,
             .steps = n,
-            .dy = step_of(dy, first, batch, layout_outputs(layout)),
+            .dy = step_of(dy, first, batch, state->outputs),
             .dh_top = step_of(dh_top, first, batch, units),
             .dc_top = step_of(dc_top, first, batch, units),
             .dx = dx ? dx + (size_t)first * (size_t)batch * (size_t)inputs : NULL,
@@ -310,7 +310,7 @@ mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const 
             .dh_out = dh_top || (dy && (!readout || layout->sources & MLSTM_READOUT_H)),
             .dc_out = dc_top || (dy && layout->sources & MLSTM_READOUT_C),
         };
-        team_run(state->team, state_pass_threads(state, n), backward_chunk, &pass);
+        state_run(state, n, backward_chunk, &pass);
     }
     state->backward_done = true;
     return MLSTM_OK;

@@ -58,34 +58,26 @@ static void forward_layer(const struct pass *pass, int32_t layer, const float *x
     const size_t position = (size_t)state->position;
     const size_t here = position * (size_t)state->batch * s->row;
     const bool fused = s->small || pass->steps * state->batch <= FUSED_ROWS;
-    float *gates = s->gates ? s->gates + position * s->gates_step : NULL;
-    float *preact = gates ? gates : state->preact;
-    const size_t preact_panel = gates ? s->gates_panel : state->chunk_rows * (size_t)m->width;
-
-    if (!fused)
-        multiply_input(pass, m, x, x_row, preact, preact_panel, worker);
-    struct cell_forward step = {
-        .batch = state->batch,
-        .input = m->parts[PART_X].rows,
-        .hidden = m->units,
-        .units = m->panel_units,
-        .step_end = pass->steps,
-        .kernel = pass->stack->params + m->offset,
-        .x = fused ? x : NULL,
-        .x_row = x_row,
-        .preact = preact,
-        .preact_panel = preact_panel,
-        .gates = gates,
-        .gates_panel = s->gates_panel,
-        .tanh_c = s->tanh_c ? s->tanh_c + here : NULL,
-        .c = s->c + here,
-        .h = s->h + here,
-        .row = s->row,
-        .forget_bias = pass->stack->cells[layer]->forget_bias,
-    };
+    struct cell_forward step = s->forward;
+    step.step_end = pass->steps;
+    step.kernel = pass->stack->params + m->offset;
+    step.forget_bias = pass->stack->cells[layer]->forget_bias;
+    step.c = s->c + here;
+    step.h = s->h + here;
+    if (s->gates) {
+        step.gates = s->gates + position * s->gates_step;
+        step.tanh_c = s->tanh_c + here;
+    }
+    if (fused) {
+        step.x = x;
+        step.x_row = x_row;
+    } else {
+        float *preact = step.gates ? step.gates : state->preact;
+        step.preact = preact;
+        step.preact_panel = step.gates ? s->gates_panel : state->chunk_rows * (size_t)m->width;
+        multiply_input(pass, m, x, x_row, preact, step.preact_panel, worker);
+    }
     if (worker->count == 1 || s->small) {
-        step.row_end = state->batch;
-        step.panel_end = m->panels;
         if (worker->index == 0)
             layout->kernels->cell_forward(&step);
         worker_wait(worker);
@@ -114,7 +106,7 @@ static void forward_readout(const struct pass *pass, struct worker *worker)
     const struct layer_state *top = &state->layers[layout->layers - 1];
     const size_t first = (size_t)(state->position + 1) * (size_t)state->batch * top->row;
     const int32_t rows = pass->steps * state->batch;
-    const int32_t outputs = layout_outputs(layout);
+    const int32_t outputs = state->outputs;
     struct range row, panel;
     worker_share(worker, rows, m ? m->panels : 1, &row, &panel);
     if (!m) {
@@ -150,7 +142,7 @@ static void forward_chunk(void *context, struct worker *worker)
     const struct pass *pass = context;
     const struct mlstm_state *state = pass->state;
     const float *x = pass->x;
-    size_t x_row = (size_t)state->layout->matrices[0].parts[PART_X].rows;
+    size_t x_row = (size_t)state->inputs;
     for (int32_t l = 0; l < state->layout->layers; l++) {
         forward_layer(pass, l, x, x_row, worker);
         x_row = state->layers[l].row;
@@ -163,8 +155,8 @@ static void forward_chunk(void *context, struct worker *worker)
 static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, const float *x,
                     int32_t steps, float *y)
 {
-    const size_t x_step = (size_t)state->batch * (size_t)stack->cells[0]->input;
-    const size_t y_step = (size_t)state->batch * (size_t)layout_outputs(state->layout);
+    const size_t x_step = (size_t)state->batch * (size_t)state->inputs;
+    const size_t y_step = (size_t)state->batch * (size_t)state->outputs;
     for (int32_t done = 0, n; done < steps; done += n) {
         n = steps - done < state->chunk ? steps - done : state->chunk;
         struct pass pass = {stack, state, x + (size_t)done * x_step, n,
@@ -174,7 +166,7 @@ static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, 
                    (size_t)n * x_step * sizeof *x);
         else
             state_make_room(state, n);
-        team_run(state->team, state_pass_threads(state, n), forward_chunk, &pass);
+        state_run(state, n, forward_chunk, &pass);
         state->position += n;
     }
 }

@@ -19,10 +19,9 @@
 const char foreign_state[] =
     "the state is of another stack, or of this one before it got its readout";
 
-int32_t state_pass_threads(const struct mlstm_state *state, int32_t steps)
+/* How many threads are worth waking for so many steps. */
+static int32_t pass_threads(const struct mlstm_state *state, int32_t steps)
 {
-    if (!state->team)
-        return 1;
     /* In multiply-adds: what a helper must have to do between two meetings, and to be woken at all. */
     const double per_meeting = 1e5, per_pass = 1e6;
     double recurrent = 0.0, all = 0.0;
@@ -36,6 +35,15 @@ int32_t state_pass_threads(const struct mlstm_state *state, int32_t steps)
         return 1;
     const double most = recurrent / per_meeting;
     return most < state->threads ? (most < 1.0 ? 1 : (int32_t)most) : state->threads;
+}
+
+void state_run(struct mlstm_state *state, int32_t steps,
+               void (*work)(void *context, struct worker *worker), void *context)
+{
+    if (state->team)
+        team_run(state->team, pass_threads(state, steps), work, context);
+    else
+        work(context, &(struct worker){.count = 1});
 }
 
 static size_t round_up(size_t a, size_t b)
@@ -77,6 +85,16 @@ static void lay_out(struct mlstm_state *state, float *base, struct arena *arena)
         /* Vectors that begin in the last row may reach beyond it. */
         s->c = TAKE(slots * batch + batch + w, s->row, 1);
         s->h = TAKE(slots * batch + batch + w, s->row, 1);
+        s->forward = (struct cell_forward){
+            .batch = state->batch,
+            .input = m->parts[PART_X].rows,
+            .hidden = m->units,
+            .units = m->panel_units,
+            .gates_panel = s->gates_panel,
+            .row = s->row,
+            .row_end = state->batch,
+            .panel_end = m->panels,
+        };
         if (!records)
             continue;
         s->gates = TAKE(s->gates_panel, (size_t)m->panels, 1);
@@ -117,7 +135,12 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
     REQUIRE(batch <= INT32_MAX / 8, MLSTM_ERROR_TOO_LARGE, "a batch of %d cannot be addressed",
             batch);
     struct layout *layout = stack->layout;
-    struct mlstm_state sizes = {.layout = layout, .batch = batch, .window = window, .threads = 1};
+    struct mlstm_state sizes = {.layout = layout,
+                                .inputs = layout->matrices[0].parts[PART_X].rows,
+                                .outputs = layout_outputs(layout),
+                                .batch = batch,
+                                .window = window,
+                                .threads = 1};
     const int32_t rows = at_least_one((window > 0 ? RECORD_ROWS : INFERENCE_ROWS) / batch);
     sizes.chunk = window > 0 && window < rows ? window : rows;
     sizes.slots = window > 0              ? window

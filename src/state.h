@@ -26,10 +26,13 @@ struct layer_state {
     /* Gradients of the backward pass: given for the last state, found for the first; [B, carry_row]. */
     size_t carry_row;
     float *dc_final, *dh_final, *dc_carry, *dh_carry;
+    /* What the forward kernel is given, but for what depends on the pass and the position. */
+    struct cell_forward forward;
 };
 
 struct mlstm_state {
     struct layout *layout;
+    int32_t inputs, outputs; /* I, O */
     int32_t batch;
     int32_t window; /* as given: 0 for inference */
     int32_t slots;  /* steps that fit into the arrays: window, or chunk */
@@ -53,8 +56,9 @@ struct mlstm_state {
     size_t chunk_rows;      /* floats between panels of the three, in rows */
 };
 
-/* How many threads are worth waking for so many steps. */
-int32_t state_pass_threads(const struct mlstm_state *state, int32_t steps);
+/* Runs a pass over so many steps on as many of the state's threads as have enough to do. */
+void state_run(struct mlstm_state *state, int32_t steps,
+               void (*work)(void *context, struct worker *worker), void *context);
 
 /* In a state for inference: goes back to slot 0 where the next steps would not fit, or far away. */
 void state_make_room(struct mlstm_state *state, int32_t steps);

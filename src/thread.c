@@ -174,7 +174,7 @@ void team_run(struct team *team, int32_t threads, void (*work)(void *context, st
               void *context)
 {
     struct worker self = {0, 1, team};
-    if (team && threads > 1 && team->process == getpid())
+    if (threads > 1 && team->process == getpid())
         self.count = threads < team->threads ? threads : team->threads;
     if (self.count == 1) {
         work(context, &self);

@@ -19,10 +19,7 @@ struct worker {
     struct team *team;
 };
 
-/*
- * Runs `work` on `threads` threads of the team, or on the calling one where `team` is NULL or belongs
- * to the parent process.
- */
+/* Runs `work` on `threads` threads of the team, or on the calling one in a child of its process. */
 void team_run(struct team *team, int32_t threads, void (*work)(void *context, struct worker *worker),
               void *context);
 

@@ -18,14 +18,19 @@ cd "$(dirname "$0")/.."
 jobs=$(nproc)
 compiler="gcc libc6-dev cmake make pkg-config"
 
-# build NAME PRESET OPTION...
-build() {
+# configure NAME PRESET OPTION...
+configure() {
     name=$1 preset=$2
     shift 2
     echo "== $name"
     cmake --preset "$preset" -B "build/$name" -DMLSTM_WARNINGS_AS_ERRORS=ON "$@" >"build/$name.log" ||
         { cat "build/$name.log"; return 1; }
-    cmake --build "build/$name" -j "$jobs"
+}
+
+# build NAME PRESET OPTION...
+build() {
+    configure "$@"
+    cmake --build "build/$1" -j "$jobs"
 }
 
 # run NAME OPTION...: the tests of that build
@@ -75,7 +80,8 @@ suite() {
         ;;
     docs)
         ensure_packages $compiler doxygen doxygen-awesome-css
-        build docs release -DMLSTM_BUILD_TESTS=OFF -DMLSTM_BUILD_EXAMPLES=OFF -DMLSTM_BUILD_DOCS=ON
+        configure docs release -DMLSTM_BUILD_TESTS=OFF
+        cmake --build build/docs --target docs
         ;;
     aarch64)
         foreign arm64 $compiler gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \

@@ -6,8 +6,8 @@
 ! - Objects free themselves when they go out of scope (those of a main program live as long as it
 !   does), or at once by free(). They are made by create() and cannot be copied: an assignment stops
 !   the program.
-! - A call that fails sets stat, one of the C library's statuses, and errmsg, its sentence; without
-!   stat it stops the program with that sentence.
+! - A call that fails sets stat, one of the C library's statuses, and errmsg, its sentence cut or
+!   padded as Fortran's own are; without stat it stops the program with that sentence.
 ! - Arrays are contiguous and used where they lie. Fortran's first index runs fastest, so that C's
 !   [T,B,I] is x(I,B,T) here. Parameters and the state tensor are flat, in C's order. Layers and
 !   classes are counted from 0, as in C.
@@ -125,7 +125,7 @@ contains
     subroutine finish(status, stat, errmsg, sentence)
         integer(c_int32_t), intent(in) :: status
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         character(*), intent(in), optional :: sentence
         character(:), allocatable :: message
         if (present(stat)) stat = status
@@ -146,7 +146,7 @@ contains
         character(*), intent(in) :: name
         integer, intent(in) :: got(:), expected(:)
         integer(c_int32_t), intent(inout), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         character(100) :: shapes
         fits = any(expected == 0) .or. all(got == expected)
         if (fits) return
@@ -183,7 +183,7 @@ contains
         procedure(c_cell_destroy) :: destroy
         integer(c_int32_t), intent(in) :: status
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         if (status == MLSTM_OK) then
             call self%free()
             self%handle = handle
@@ -199,7 +199,7 @@ contains
         integer(c_int32_t), intent(in) :: input_size
         integer(c_int32_t), intent(in) :: hidden_size
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_cell_create(input_size, hidden_size, handle)
@@ -210,7 +210,7 @@ contains
         class(mlstm_cell), intent(inout) :: self
         real(c_float), intent(in) :: forget_bias
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_cell_set_forget_bias(self%handle, forget_bias), stat, errmsg)
     end subroutine
 
@@ -221,7 +221,7 @@ contains
         class(mlstm_stack), intent(inout) :: self
         type(mlstm_cell), intent(inout) :: cells(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: handle, handles(size(cells))
         integer(c_int32_t) :: status
         integer :: i
@@ -242,7 +242,7 @@ contains
         integer(c_int32_t), intent(in) :: outputs
         integer(c_int32_t), intent(in) :: sources
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_stack_set_readout(self%handle, outputs, sources), stat, errmsg)
     end subroutine
 
@@ -251,7 +251,7 @@ contains
         integer(c_int32_t), intent(in) :: initializer
         integer(c_int64_t), intent(in) :: seed
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_stack_init(self%handle, initializer, seed), stat, errmsg)
     end subroutine
 
@@ -263,7 +263,7 @@ contains
         real(c_float), intent(in) :: b
         integer(c_int64_t), intent(in) :: seed
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_stack_init_param(self%handle, trim(name) // c_null_char, initializer, &
             a, b, seed), stat, errmsg)
     end subroutine
@@ -306,7 +306,7 @@ contains
         character(:), allocatable, intent(out) :: name
         integer(c_int32_t), allocatable, intent(out) :: dims(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: letters
         integer(c_int32_t) :: status, rank, both(2)
         status = c_stack_param_info(self%handle, index, letters, rank, both)
@@ -322,7 +322,7 @@ contains
         character(*), intent(in) :: name
         real(c_float), contiguous, intent(inout) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_stack_get_param(self%handle, trim(name) // c_null_char, &
             values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
@@ -332,7 +332,7 @@ contains
         character(*), intent(in) :: name
         real(c_float), contiguous, intent(in) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_stack_set_param(self%handle, trim(name) // c_null_char, &
             values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
@@ -342,16 +342,19 @@ contains
         class(mlstm_stack), intent(in) :: self
         type(mlstm_state), intent(inout) :: state
         real(c_float), contiguous, intent(in) :: x(:, :)
-        real(c_float), contiguous, intent(inout), optional :: y(:, :)
+        real(c_float), contiguous, target, intent(inout), optional :: y(:, :)
         integer(c_int32_t), intent(inout), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         integer :: batch
+        type(c_ptr) :: to_y
+        to_y = c_null_ptr
         batch = state%batch()
         if (.not. fits("x", shape(x), [self%input_size(), batch], stat, errmsg)) return
         if (present(y)) then
             if (.not. fits("y", shape(y), [self%output_size(), batch], stat, errmsg)) return
+            to_y = c_loc(y)
         end if
-        call finish(c_step_forward(self%handle, state%handle, x, y), stat, errmsg)
+        call finish(c_step_forward(self%handle, state%handle, x, to_y), stat, errmsg)
     end subroutine
 
     ! x(I,B,T) gives y(O,B,T).
@@ -359,48 +362,60 @@ contains
         class(mlstm_stack), intent(in) :: self
         type(mlstm_state), intent(inout) :: state
         real(c_float), contiguous, intent(in) :: x(:, :, :)
-        real(c_float), contiguous, intent(inout), optional :: y(:, :, :)
+        real(c_float), contiguous, target, intent(inout), optional :: y(:, :, :)
         integer(c_int32_t), intent(inout), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         integer :: rows(2)
+        type(c_ptr) :: to_y
+        to_y = c_null_ptr
         rows = [state%batch(), size(x, 3)]
         if (.not. fits("x", shape(x), [self%input_size(), rows], stat, errmsg)) return
         if (present(y)) then
             if (.not. fits("y", shape(y), [self%output_size(), rows], stat, errmsg)) return
+            to_y = c_loc(y)
         end if
-        call finish(c_forward(self%handle, state%handle, x, rows(2), y), stat, errmsg)
+        call finish(c_forward(self%handle, state%handle, x, rows(2), to_y), stat, errmsg)
     end subroutine
 
     ! From dy(O,B,T), dh_top and dc_top(H,B,T) to dx(I,B,T) and grads, each of which may be absent.
     subroutine stack_backward(self, state, dy, dh_top, dc_top, dx, grads, stat, errmsg)
         class(mlstm_stack), intent(in) :: self
         type(mlstm_state), intent(inout) :: state
-        real(c_float), contiguous, intent(in), optional :: dy(:, :, :)
-        real(c_float), contiguous, intent(in), optional :: dh_top(:, :, :), dc_top(:, :, :)
-        real(c_float), contiguous, intent(inout), optional :: dx(:, :, :)
+        real(c_float), contiguous, target, intent(in), optional :: dy(:, :, :)
+        real(c_float), contiguous, target, intent(in), optional :: dh_top(:, :, :), dc_top(:, :, :)
+        real(c_float), contiguous, target, intent(inout), optional :: dx(:, :, :)
         type(mlstm_grads), intent(inout), optional :: grads
         integer(c_int32_t), intent(inout), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: gradients
         integer :: rows(2), top
+        type(c_ptr) :: to_dy, to_dh_top, to_dc_top, to_dx
+        to_dy = c_null_ptr
+        to_dh_top = c_null_ptr
+        to_dc_top = c_null_ptr
+        to_dx = c_null_ptr
         rows = [state%batch(), state%steps()]
         top = self%hidden_size(self%layer_count() - 1)
         if (present(dy)) then
             if (.not. fits("dy", shape(dy), [self%output_size(), rows], stat, errmsg)) return
+            to_dy = c_loc(dy)
         end if
         if (present(dh_top)) then
             if (.not. fits("dh_top", shape(dh_top), [top, rows], stat, errmsg)) return
+            to_dh_top = c_loc(dh_top)
         end if
         if (present(dc_top)) then
             if (.not. fits("dc_top", shape(dc_top), [top, rows], stat, errmsg)) return
+            to_dc_top = c_loc(dc_top)
         end if
         if (present(dx)) then
             if (.not. fits("dx", shape(dx), [self%input_size(), rows], stat, errmsg)) return
+            to_dx = c_loc(dx)
         end if
         gradients = c_null_ptr
         if (present(grads)) gradients = grads%handle
-        call finish(c_backward(self%handle, state%handle, dy, dh_top, dc_top, dx, gradients), &
-            stat, errmsg)
+        call finish(c_backward(self%handle, state%handle, to_dy, to_dh_top, &
+            to_dc_top, to_dx, gradients), stat, errmsg)
     end subroutine
 
     ! State.
@@ -411,7 +426,7 @@ contains
         integer(c_int32_t), intent(in) :: batch
         integer(c_int32_t), intent(in) :: window
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_state_create(stack%handle, batch, window, handle)
@@ -421,14 +436,14 @@ contains
     subroutine state_zero(self, stat, errmsg)
         class(mlstm_state), intent(inout) :: self
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_state_zero(self%handle), stat, errmsg)
     end subroutine
 
     subroutine state_begin_window(self, stat, errmsg)
         class(mlstm_state), intent(inout) :: self
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_state_begin_window(self%handle), stat, errmsg)
     end subroutine
 
@@ -436,7 +451,7 @@ contains
         class(mlstm_state), intent(inout) :: self
         integer(c_int32_t), intent(in) :: threads
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_state_set_threads(self%handle, threads), stat, errmsg)
     end subroutine
 
@@ -462,7 +477,7 @@ contains
         class(mlstm_state), intent(inout) :: self
         real(c_float), contiguous, intent(in) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_state_set(self%handle, values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
 
@@ -470,7 +485,7 @@ contains
         class(mlstm_state), intent(in) :: self
         real(c_float), contiguous, intent(inout) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_state_get(self%handle, values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
 
@@ -478,7 +493,7 @@ contains
         class(mlstm_state), intent(inout) :: self
         real(c_float), contiguous, intent(in) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_state_set_final_grad(self%handle, values, size(values, kind=c_size_t)), &
             stat, errmsg)
     end subroutine
@@ -487,7 +502,7 @@ contains
         class(mlstm_state), intent(in) :: self
         real(c_float), contiguous, intent(inout) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_state_get_initial_grad(self%handle, values, size(values, kind=c_size_t)), &
             stat, errmsg)
     end subroutine
@@ -498,7 +513,7 @@ contains
         class(mlstm_grads), intent(inout) :: self
         type(mlstm_stack), intent(in) :: stack
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_grads_create(stack%handle, handle)
@@ -508,7 +523,7 @@ contains
     subroutine grads_zero(self, stat, errmsg)
         class(mlstm_grads), intent(inout) :: self
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_grads_zero(self%handle), stat, errmsg)
     end subroutine
 
@@ -516,7 +531,7 @@ contains
         class(mlstm_grads), intent(inout) :: self
         real(c_float), intent(in) :: factor
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_grads_scale(self%handle, factor), stat, errmsg)
     end subroutine
 
@@ -524,7 +539,7 @@ contains
         class(mlstm_grads), intent(inout) :: self
         type(mlstm_grads), intent(in) :: other
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_grads_add(self%handle, other%handle), stat, errmsg)
     end subroutine
 
@@ -532,7 +547,7 @@ contains
         class(mlstm_grads), intent(in) :: self
         real(c_float), intent(inout) :: norm
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_grads_norm(self%handle, norm), stat, errmsg)
     end subroutine
 
@@ -542,7 +557,7 @@ contains
         real(c_float), intent(in) :: max_norm
         real(c_float), intent(inout), optional :: norm
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_grads_clip_norm(self%handle, max_norm, norm), stat, errmsg)
     end subroutine
 
@@ -551,7 +566,7 @@ contains
         character(*), intent(in) :: name
         real(c_float), contiguous, intent(inout) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_grads_get(self%handle, trim(name) // c_null_char, &
             values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
@@ -561,7 +576,7 @@ contains
         character(*), intent(in) :: name
         real(c_float), contiguous, intent(in) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_grads_set(self%handle, trim(name) // c_null_char, &
             values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
@@ -574,7 +589,7 @@ contains
         real(c_float), intent(in) :: rate, momentum
         logical, intent(in) :: nesterov
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_sgd_create(stack%handle, rate, momentum, merge(1, 0, nesterov), handle)
@@ -587,7 +602,7 @@ contains
         real(c_float), intent(in) :: rate
         real(c_float), intent(in) :: initial_accumulator
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: handle
         integer(c_int32_t) :: status
         status = c_adagrad_create(stack%handle, rate, initial_accumulator, handle)
@@ -598,7 +613,7 @@ contains
         class(mlstm_optimizer), intent(inout) :: self
         real(c_float), intent(in) :: rate
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_optimizer_set_rate(self%handle, rate), stat, errmsg)
     end subroutine
 
@@ -608,7 +623,7 @@ contains
         character(*), intent(in) :: name
         real(c_float), contiguous, intent(inout) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_optimizer_get_slot(self%handle, trim(slot) // c_null_char, &
             trim(name) // c_null_char, values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
@@ -619,7 +634,7 @@ contains
         character(*), intent(in) :: name
         real(c_float), contiguous, intent(in) :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_optimizer_set_slot(self%handle, trim(slot) // c_null_char, &
             trim(name) // c_null_char, values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
@@ -629,7 +644,7 @@ contains
         type(mlstm_stack), intent(inout) :: stack
         type(mlstm_grads), intent(in) :: grads
         integer(c_int32_t), intent(out), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         call finish(c_apply_grads(self%handle, stack%handle, grads%handle), stat, errmsg)
     end subroutine
 
@@ -641,36 +656,44 @@ contains
         real(c_float), contiguous, intent(in) :: logits(:, :, :)
         integer(c_int32_t), contiguous, intent(in) :: labels(:, :)
         real(c_float), intent(inout) :: loss
-        real(c_float), contiguous, intent(inout), optional :: probabilities(:, :, :)
-        real(c_float), contiguous, intent(inout), optional :: dlogits(:, :, :)
+        real(c_float), contiguous, target, intent(inout), optional :: probabilities(:, :, :)
+        real(c_float), contiguous, target, intent(inout), optional :: dlogits(:, :, :)
         integer(c_int32_t), intent(inout), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
         integer :: expected(3)
+        type(c_ptr) :: to_probabilities, to_dlogits
+        to_probabilities = c_null_ptr
+        to_dlogits = c_null_ptr
         expected = shape(logits)
         if (.not. fits("labels", shape(labels), expected(2:), stat, errmsg)) return
         if (present(probabilities)) then
             if (.not. fits("probabilities", shape(probabilities), expected, stat, errmsg)) return
+            to_probabilities = c_loc(probabilities)
         end if
         if (present(dlogits)) then
             if (.not. fits("dlogits", shape(dlogits), expected, stat, errmsg)) return
+            to_dlogits = c_loc(dlogits)
         end if
         call finish(c_softmax_cross_entropy(logits, labels, size(labels, kind=c_size_t), &
-            expected(1), probabilities, dlogits, loss), stat, errmsg)
+            expected(1), to_probabilities, to_dlogits, loss), stat, errmsg)
     end subroutine
 
     ! outputs and targets are (O,B,T).
     subroutine mlstm_squared_error(outputs, targets, loss, doutputs, stat, errmsg)
         real(c_float), contiguous, intent(in) :: outputs(:, :, :), targets(:, :, :)
         real(c_float), intent(inout) :: loss
-        real(c_float), contiguous, intent(inout), optional :: doutputs(:, :, :)
+        real(c_float), contiguous, target, intent(inout), optional :: doutputs(:, :, :)
         integer(c_int32_t), intent(inout), optional :: stat
-        character(:), allocatable, intent(inout), optional :: errmsg
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: to_doutputs
+        to_doutputs = c_null_ptr
         if (.not. fits("targets", shape(targets), shape(outputs), stat, errmsg)) return
         if (present(doutputs)) then
             if (.not. fits("doutputs", shape(doutputs), shape(outputs), stat, errmsg)) return
+            to_doutputs = c_loc(doutputs)
         end if
-        call finish(c_squared_error(outputs, targets, size(outputs, kind=c_size_t), doutputs, &
-            loss), stat, errmsg)
+        call finish(c_squared_error(outputs, targets, size(outputs, kind=c_size_t), &
+            to_doutputs, loss), stat, errmsg)
     end subroutine
 
 end module

@@ -1,6 +1,6 @@
 ! SPDX-License-Identifier: MIT
 !
-! The C functions as their headers declare them; an optional array that is absent is C's NULL.
+! The C functions as their headers declare them; an array that may be NULL is an address here.
 module mlstm_c
     use, intrinsic :: iso_c_binding
     implicit none
@@ -204,32 +204,31 @@ module mlstm_c
 
         function c_step_forward(stack, state, x, y) bind(C, name="mlstm_step_forward")
             import; integer(c_int32_t) :: c_step_forward; type(c_ptr), value :: stack, state
-            real(c_float), intent(in) :: x(*); real(c_float), intent(inout), optional :: y(*)
+            real(c_float), intent(in) :: x(*); type(c_ptr), value :: y
         end function
         function c_forward(stack, state, x, steps, y) bind(C, name="mlstm_forward")
             import; integer(c_int32_t) :: c_forward; type(c_ptr), value :: stack, state
             real(c_float), intent(in) :: x(*); integer(c_int32_t), value :: steps
-            real(c_float), intent(inout), optional :: y(*)
+            type(c_ptr), value :: y
         end function
         function c_backward(stack, state, dy, dh_top, dc_top, dx, grads) &
                 bind(C, name="mlstm_backward")
             import; integer(c_int32_t) :: c_backward; type(c_ptr), value :: stack, state, grads
-            real(c_float), intent(in), optional :: dy(*), dh_top(*), dc_top(*)
-            real(c_float), intent(inout), optional :: dx(*)
+            type(c_ptr), value :: dy, dh_top, dc_top, dx
         end function
         function c_softmax_cross_entropy(logits, labels, rows, classes, probabilities, dlogits, &
                 loss) bind(C, name="mlstm_softmax_cross_entropy")
             import; integer(c_int32_t) :: c_softmax_cross_entropy
             real(c_float), intent(in) :: logits(*); integer(c_int32_t), intent(in) :: labels(*)
             integer(c_size_t), value :: rows; integer(c_int32_t), value :: classes
-            real(c_float), intent(inout), optional :: probabilities(*), dlogits(*)
+            type(c_ptr), value :: probabilities, dlogits
             real(c_float), intent(inout) :: loss
         end function
         function c_squared_error(outputs, targets, count, doutputs, loss) &
                 bind(C, name="mlstm_squared_error")
             import; integer(c_int32_t) :: c_squared_error
             real(c_float), intent(in) :: outputs(*), targets(*); integer(c_size_t), value :: count
-            real(c_float), intent(inout), optional :: doutputs(*)
+            type(c_ptr), value :: doutputs
             real(c_float), intent(inout) :: loss
         end function
     end interface

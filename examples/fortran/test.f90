@@ -19,7 +19,7 @@ contains
 
     subroutine expect_error(stat, errmsg, status, part)
         integer(c_int32_t), intent(in) :: stat, status
-        character(:), allocatable, intent(inout) :: errmsg
+        character(*), intent(inout) :: errmsg
         character(*), intent(in) :: part
         call expect(stat == status .and. index(errmsg, part) > 0, &
             "no error, or another one, where it should say: " // part)
@@ -171,7 +171,7 @@ contains
         type(mlstm_state) :: state
         real(c_float) :: x(1, B + 1)
         integer(c_int32_t) :: stat
-        character(:), allocatable :: errmsg
+        character(200) :: errmsg
         call create_stack(stack)
         call state%create(stack, B, T)
         x = 0
@@ -182,7 +182,7 @@ contains
         call stack%set_param("readout.bias", x(1, :), stat, errmsg)
         call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "got 6")
         call stack%step_forward(state, x, stat=stat, errmsg=errmsg)
-        call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "x should have the shape 1 5, got 1 6")
+        call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "the shape 1 5, got 1 6")
         call stack%backward(state, stat=stat, errmsg=errmsg)
         call expect_error(stat, errmsg, MLSTM_ERROR_ORDER, "record")
     end subroutine
@@ -191,7 +191,7 @@ contains
         type(mlstm_cell) :: cells(2)
         type(mlstm_stack) :: stack
         integer(c_int32_t) :: stat
-        character(:), allocatable :: errmsg
+        character(200) :: errmsg
         call cells(1)%create(1, 4)
         call cells(2)%create(5, 4)
         call stack%create(cells, stat, errmsg)
@@ -261,7 +261,8 @@ contains
     end subroutine
 
     function resident_bytes()
-        integer :: resident_bytes, unit, size
+        integer :: resident_bytes, unit
+        integer(c_int64_t) :: size
         open (newunit=unit, file="/proc/self/statm", action="read", status="old")
         read (unit, *) size, resident_bytes
         close (unit)

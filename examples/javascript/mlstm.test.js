@@ -140,10 +140,11 @@ async function createMany(times, close) {
         const handles = [stack, new State(stack, 1, 8), new Grads(stack), Optimizer.adagrad(stack, 1)];
         for (let j = 0; j < 20; j++) // so small that the loss of one would not show
             handles.push(new Cell(1, 1));
-        if (close) {
+        if (close)
             handles.forEach((handle) => handle.close());
-        } else if (i % 100 === 99) { // it does not know how much lies behind a handle
-            globalThis.gc();
+        if (i % 100 === 99) {
+            if (!close)
+                globalThis.gc(); // it does not know how much lies behind a handle
             await setImmediate();
         }
     }

@@ -173,6 +173,88 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     }
 }
 
+/*
+ * A batch of one row, as in a stream, has too few chains of additions to hide their latency. So two
+ * panels are taken together where there are two, and the recurrent product, which waits for the step
+ * before, adds even and odd inputs apart. This depends on the batch alone: steps and windows, and any
+ * number of threads, still give the same bits.
+ */
+INLINE void add_row(int32_t panels, float a, const float *b, size_t b_panel, vec sum[2][4])
+{
+#pragma GCC unroll 2
+    for (int32_t p = 0; p < panels; p++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < 4; v++)
+            sum[p][v] += splat(a) * load(b + (size_t)p * b_panel + v * W);
+}
+
+INLINE void single_multiply(int32_t panels, const struct cell_forward *s, int32_t step,
+                            const float *kernel, size_t panel_size, vec even[2][4])
+{
+    const float *h = s->h + (size_t)step * s->row;
+    const float *b = kernel + (size_t)(1 + s->input) * 4 * W;
+    vec odd[2][4];
+#pragma GCC unroll 2
+    for (int32_t p = 0; p < panels; p++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < 4; v++)
+            even[p][v] = odd[p][v] = splat(0.0f);
+    int32_t k = 0;
+    for (; k + 1 < s->hidden; k += 2, b += 8 * W) {
+        add_row(panels, h[k], b, panel_size, even);
+        add_row(panels, h[k + 1], b + 4 * W, panel_size, odd);
+    }
+    if (k < s->hidden)
+        add_row(panels, h[k], b, panel_size, even);
+#pragma GCC unroll 2
+    for (int32_t p = 0; p < panels; p++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < 4; v++)
+            even[p][v] += odd[p][v];
+}
+
+INLINE void cell_forward_single(int32_t panels, const struct cell_forward *s, int32_t step,
+                                int32_t panel)
+{
+    const size_t panel_size = (size_t)(1 + s->input + s->hidden) * 4 * W;
+    const float *kernel = s->kernel + (size_t)panel * panel_size;
+    const float *start = s->x ? kernel
+                              : s->preact + (size_t)panel * s->preact_panel + (size_t)step * 4 * W;
+    const size_t start_panel = s->x ? panel_size : s->preact_panel;
+    vec input[2][4], sum[2][4];
+#pragma GCC unroll 2
+    for (int32_t p = 0; p < panels; p++)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < 4; v++)
+            input[p][v] = load(start + (size_t)p * start_panel + v * W);
+    for (int32_t k = 0; s->x && k < s->input; k++)
+        add_row(panels, s->x[(size_t)step * s->x_row + (size_t)k], kernel + (size_t)(1 + k) * 4 * W,
+                panel_size, input);
+    single_multiply(panels, s, step, kernel, panel_size, sum);
+#pragma GCC unroll 2
+    for (int32_t p = 0; p < panels; p++) {
+        const size_t here = (size_t)step * s->row + (size_t)(panel + p) * W, next = here + s->row;
+        const struct group group = {sum[p][0] + input[p][0], sum[p][1] + input[p][1],
+                                    sum[p][2] + input[p][2], sum[p][3] + input[p][3]};
+        cell_group(group, s->forget_bias, s->c + here, s->c + next, s->h + next,
+                   s->gates ? s->gates + (size_t)(panel + p) * s->gates_panel +
+                                  (size_t)step * 4 * W
+                            : NULL,
+                   s->tanh_c ? s->tanh_c + here : NULL);
+    }
+}
+
+static void cell_forward_stream(const struct cell_forward *s)
+{
+    for (int32_t step = s->step_begin; step < s->step_end; step++) {
+        int32_t panel = s->panel_begin;
+        for (; panel + 1 < s->panel_end; panel += 2)
+            cell_forward_single(2, s, step, panel);
+        if (panel < s->panel_end)
+            cell_forward_single(1, s, step, panel);
+    }
+}
+
 INLINE void cell_forward_panels(int32_t vectors, const struct cell_forward *s)
 {
     const int32_t most = tile_rows(vectors);
@@ -194,7 +276,11 @@ static void cell_forward(const struct cell_forward *s)
 #if W >= 8
     case 2: cell_forward_panels(2, s); break;
 #endif
-    default: cell_forward_panels(4, s); break;
+    default:
+        if (s->batch == 1)
+            cell_forward_stream(s);
+        else
+            cell_forward_panels(4, s);
     }
 }
 

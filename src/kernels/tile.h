@@ -25,11 +25,10 @@ INLINE int32_t tile_rows(int32_t vectors)
     return ACCUMULATORS / vectors < MAX_ROWS ? ACCUMULATORS / vectors : MAX_ROWS;
 }
 
-/* Rows of the next tile where `left` remain: tiles as equal as they can be. */
+/* Rows of the next tile where `left` remain: whole ones, and the last two alike. */
 INLINE int32_t next_rows(int32_t left, int32_t most)
 {
-    const int32_t tiles = (left + most - 1) / most;
-    return (left + tiles - 1) / tiles;
+    return left <= most ? left : left < 2 * most ? (left + 1) / 2 : most;
 }
 
 /* Calls function(rows as a constant, ...) for rows from 1 to tile_rows(vectors). */

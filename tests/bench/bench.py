@@ -195,7 +195,8 @@ def measure(row, programs, threads, options, folder):
             seconds = min(options.seconds, 0.1) if program.peer == "sgemm" else options.seconds
             times[program.peer].append(program.median(seconds))
     return {"row": row.name, "group": row.group, "threads": threads, "flops": row.flops,
-            "shape": {name: getattr(row, name) for name in "IHLBT"}, "difference": error, "ns": times}
+            "shape": {name: getattr(row, name) for name in "IHLBT"}, "difference": error,
+            "ns": times}
 
 
 def run_rows(options, commands, folder, names):

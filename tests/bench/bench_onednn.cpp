@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * oneDNN, release 2 or 3: the LSTM primitives, in the formats that they choose. Weights for inference
- * are reordered once, weights for training once a window, as an update would ask for. The update
- * itself, a reorder of gradients and a state to carry on are left out in its favour.
+ * oneDNN, release 2 or 3: the LSTM primitives, in the formats that they choose. Weights for
+ * inference are reordered once, weights for training once a window, as an update would ask for. The
+ * update itself, a reorder of gradients and a state to carry on are left out in its favour.
  */
 
 #include "bench.h"

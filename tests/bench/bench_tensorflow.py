@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
 TensorFlow. The echo task runs as the tutorial's own graph: MultiRNNCell of BasicLSTMCell, unrolled,
-AdagradOptimizer, a session. Windows and streams use BlockLSTM, its fastest kernel for the CPU, inside
-tf.function.
+AdagradOptimizer, a session. Windows and streams use BlockLSTM, its fastest kernel for the CPU,
+inside tf.function.
 """
 
 import sys

@@ -4,10 +4,10 @@
  * The echo task's iteration, I1 H4 L3 B5 T15 O2, written for this shape and AVX-512 alone: the
  * yardstick for the library's general kernels.
  *
- * A vector holds 4 batch rows x 4 units of one gate, so gates, cell and state meet without a shuffle,
- * and x @ kernel is a broadcast inside each 128-bit group. The layers run as a wavefront: at diagonal
- * d layer l does step d - l, so the three of them are independent. Vectors 0 to 2 are rows 0 to 3 of
- * their layer; vector 3 is row 4 of all layers, a layer in each group.
+ * A vector holds 4 batch rows x 4 units of one gate, so gates, cell and state meet without a
+ * shuffle, and x @ kernel is a broadcast inside each 128-bit group. The layers run as a wavefront:
+ * at diagonal d layer l does step d - l, so the three of them are independent. Vectors 0 to 2 are
+ * rows 0 to 3 of their layer; vector 3 is row 4 of all layers, a layer in each group.
  */
 
 #include "bench.h"
@@ -38,7 +38,7 @@ static vec param[PARAMS], slot[PARAMS], grad[PARAMS];
 static vec scaled[24], turned_in[L][4], turned_h[L][4];
 static vec scaled_x[9][4], turned_in_x[16], turned_h_x[16];
 
-/* What diagonal d - 1 left, for each vector; gate[] becomes their gradients in the backward pass. */
+/* What diagonal d - 1 left, for each vector; gate[] becomes its gradients in the backward pass. */
 static struct {
     vec gate[4], c, tanh_c, h;
 } at[D + 1][4];
@@ -66,29 +66,29 @@ INLINE vec group(const float *p)
 #endif
 
 /*
- * y = 1 / (1 + 2^y). y is a multiple of 1/32, whose powers are in a table, and a small rest. Several at
- * a time, a stage after the other: the processor looks ahead less far than one of them is long.
+ * y = 1 / (1 + 2^y). y is a multiple of 1/32, whose powers are in a table, and a small rest.
+ * Several at a time, a stage after the other: the processor looks ahead less far than one is long.
  */
 INLINE void logistic2(vec *y, const int count)
 {
     vec n[16], r[16], power[16];
-    EACH (k, count)
+    EACH(k, count)
         n[k] = _mm512_add_ps(y[k], set(393216));
-    EACH (k, count)
+    EACH(k, count)
         power[k] = _mm512_permutex2var_ps(powers[0], _mm512_castps_si512(n[k]), powers[1]);
-    EACH (k, count)
+    EACH(k, count)
         n[k] = _mm512_sub_ps(n[k], set(393216));
-    EACH (k, count)
+    EACH(k, count)
         r[k] = _mm512_sub_ps(y[k], n[k]);
-    EACH (k, count)
+    EACH(k, count)
         y[k] = FMA(set(0.24022651f), r[k], set(0.69315735f));
-    EACH (k, count)
+    EACH(k, count)
         r[k] = _mm512_mul_ps(r[k], power[k]);
-    EACH (k, count)
+    EACH(k, count)
         y[k] = FMA(y[k], r[k], power[k]);
-    EACH (k, count)
+    EACH(k, count)
         y[k] = _mm512_add_ps(set(1), _mm512_scalef_ps(y[k], n[k]));
-    EACH (k, count)
+    EACH(k, count)
         y[k] = _mm512_div_ps(set(1), y[k]);
 }
 
@@ -110,19 +110,19 @@ INLINE void product(const int v, vec in, vec h, vec *y)
 {
     const int in_rows = v ? 4 : 1;
     vec z[2][4];
-    EACH (g, 4)
+    EACH(g, 4)
         y[g] = FMA(v ? permute(in, 0) : in, scaled_row(v, 0, g), scaled_row(v, in_rows + 4, g));
     if (v)
-        EACH (k, 3)
-            EACH (g, 4)
+        EACH(k, 3)
+            EACH(g, 4)
                 y[g] = FMA(permute(in, k + 1), scaled_row(v, k + 1, g), y[g]);
-    EACH (k, 2)
-        EACH (g, 4)
+    EACH(k, 2)
+        EACH(g, 4)
             z[k][g] = _mm512_mul_ps(permute(h, k), scaled_row(v, in_rows + k, g));
-    EACH (k, 2)
-        EACH (g, 4)
+    EACH(k, 2)
+        EACH(g, 4)
             z[k][g] = FMA(permute(h, k + 2), scaled_row(v, in_rows + k + 2, g), z[k][g]);
-    EACH (g, 4)
+    EACH(g, 4)
         y[g] = _mm512_add_ps(y[g], _mm512_add_ps(z[0][g], z[1][g]));
 }
 
@@ -130,11 +130,11 @@ INLINE void product(const int v, vec in, vec h, vec *y)
 INLINE void cells(int d, const vec *in, vec *h, vec *c, const __mmask16 *active)
 {
     vec y[4][4], half[4];
-    EACH (n, 4)
+    EACH(n, 4)
         product(n, in[n], h[n], y[n]);
-    EACH (n, 4)
+    EACH(n, 4)
         logistic2(y[n], 4);
-    EACH (n, 4) {
+    EACH(n, 4) {
         vec j2 = _mm512_add_ps(y[n][1], y[n][1]);
         vec scaled_i = _mm512_mul_ps(y[n][0], set(-2.88539008f));
         vec new_c = FMA(scaled_i, j2, _mm512_fmsub_ps(y[n][2], c[n], scaled_i));
@@ -146,7 +146,7 @@ INLINE void cells(int d, const vec *in, vec *h, vec *c, const __mmask16 *active)
         at[d + 1][n].c = c[n];
     }
     logistic2(half, 4);
-    EACH (n, 4) {
+    EACH(n, 4) {
         vec o = y[n][3], new_h = _mm512_fmsub_ps(_mm512_add_ps(o, o), half[n], o);
         at[d + 1][n].tanh_c = _mm512_sub_ps(_mm512_add_ps(half[n], half[n]), set(1));
         h[n] = active ? _mm512_mask_mov_ps(h[n], active[n], new_h) : new_h;
@@ -184,9 +184,9 @@ static __attribute__((noinline)) void edge(int d, const float *x, vec *h, vec *c
 INLINE void forward(const float *x)
 {
     vec h[4], c[4];
-    EACH (v, 4)
+    EACH(v, 4)
         h[v] = at[0][v].h;
-    EACH (v, 4)
+    EACH(v, 4)
         c[v] = at[0][v].c;
     for (int d = 0; d < 2; d++)
         edge(d, x + d * B, h, c);
@@ -286,12 +286,12 @@ INLINE void cell_back(int d, const int v, vec *dh, vec *dc, vec *down, __mmask16
     a[3] = _mm512_mul_ps(dh_o, _mm512_fnmadd_ps(tanh_c, o, tanh_c));
     *dc = _mm512_mul_ps(*dc, f);
     vec to_h[4], to_in[4];
-    for (int g = 0; g < 4; g++) {
+    EACH(g, 4) {
         if (v == 3)
             a[g] = _mm512_maskz_mov_ps(active, a[g]);
         gate[g] = a[g];
         to_h[g] = to_in[g] = set(0);
-        for (int u = 0; u < 4; u++) {
+        EACH(u, 4) {
             vec b = u == 0   ? PERMUTE(a[g], 0)
                     : u == 1 ? PERMUTE(a[g], 1)
                     : u == 2 ? PERMUTE(a[g], 2)
@@ -376,7 +376,7 @@ INLINE void kernel_grad(const int v, const int from_h, const int columns)
     for (int d = v < 3 ? v : 0; d < (v < 3 ? v + T : D); d++) {
         const vec *a = at[d + 1][v].gate;
         vec from = from_h ? at[d][v].h : v == 1 || v == 2 ? at[d][v - 1].h : input[d][v == 3];
-        for (int g = 0; g < 4; g++) {
+        EACH(g, 4) {
             if (!from_h)
                 bias[g] = _mm512_add_ps(bias[g], a[g]);
             sum[0][g] = FMA(PERMUTE(from, 0), a[g], sum[0][g]);
@@ -451,7 +451,7 @@ INLINE void spread_params(void)
         if (l)
             turn(&param[first[l]], turned_in[l]);
     }
-    for (int u = 0; u < 4; u++) {
+    EACH(u, 4) {
         side_by_side(turned_h[0][u], turned_h[1][u], turned_h[2][u], &turned_h_x[4 * u]);
         side_by_side(set(0), turned_in[1][u], turned_in[2][u], &turned_in_x[4 * u]);
     }

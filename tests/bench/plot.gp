@@ -19,7 +19,7 @@ blocks(file) = int(system("grep -c '^\"' " . file . " || true"))
 
 n = blocks("ratios.dat")
 if (n > 0) {
-    rows = int(system("awk '$1 ~ /^[0-9]/ && $1 >= most { most = $1 + 1 } END { print most + 0 }' ratios.dat"))
+    rows = int(system("awk '/^[0-9]/ && $1 >= n { n = $1 + 1 } END { print n }' ratios.dat"))
     eval canvas(900, 140 + 26 * rows)
     set output "ratios." . ending
     set title "Time of libmlstm over that of the best peer"
@@ -34,8 +34,9 @@ if (n > 0) {
     height = 0.8 / n
     plot for [b = 0:n - 1] "ratios.dat" index b \
         using (0.01):($1 - 0.4 + (b + 0.5) * height):(0.01):($3 > 0.0102 ? $3 : 0.0102): \
-              ($1 - 0.4 + b * height):($1 - 0.4 + (b + 0.94) * height):ytic(2) \
-        with boxxyerror linetype b + 1 title columnheader(1)
+              ($1 - 0.4 + b * height):($1 - 0.4 + (b + 0.94) * height) \
+        with boxxyerror linetype b + 1 title columnheader(1), \
+        "ratios.dat" index 0 every ::1 using (0.01):1:ytic(2) with dots notitle
     unset arrow
     unset logscale
     set xtics autofreq

@@ -76,8 +76,8 @@ def limit(result):
 
 def line(result):
     _, unit, scale = GROUPS[result["group"]]
-    cells = [f"{program} {digits(middle(result, program) / scale)} {unit} ±{spread(result, program):.0%}"
-             for program in result["ns"]]
+    cells = [f"{program} {digits(middle(result, program) / scale)} {unit} "
+             f"±{spread(result, program):.0%}" for program in result["ns"]]
     best = best_peer(result)
     if best and OURS in result["ns"]:
         cells.append(f"{ratio(result, best):.2f} of {best}")
@@ -148,7 +148,9 @@ def write_memory(out, results):
               "that | resident at the start | at most |\n|---|---|---|---|---|---|---|---|\n")
     for entry in results["memory"]:
         mib = {key: value / 2**20 for key, value in entry.items() if isinstance(value, int)}
-        holds = f"{mib['bytes']:.2f} | {mib['bytes'] / mib['record']:.2f}" if mib["bytes"] else " | "
+        holds = " | "
+        if mib["bytes"]:
+            holds = f"{mib['bytes']:.2f} | {mib['bytes'] / mib['record']:.2f}"
         out.write(f"| {entry['row']} | {entry['peer']} | {mib['parameters']:.2f} | "
                   f"{mib['record']:.2f} | {holds} | {mib['start']:.0f} | {mib['peak']:.0f} |\n")
 
@@ -168,7 +170,8 @@ def write_markdown(folder, results):
         if results["echo"]:
             low, high = min(results["echo"]), max(results["echo"])
             mid = statistics.median(results["echo"])
-            out.write(f"- `mlstm-echo --quiet`, 100 epochs: {mid:.3f} s ({low:.3f} to {high:.3f})\n")
+            out.write("- `mlstm-echo --quiet`, 100 epochs: "
+                      f"{mid:.3f} s ({low:.3f} to {high:.3f})\n")
         for group in GROUPS:
             write_group(out, results, group)
         write_memory(out, results)

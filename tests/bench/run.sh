@@ -50,8 +50,8 @@ venv() {
 get_onednn3() {
     [ -f "$home/onednn3/libdnnl.so.3" ] && return
     ensure_command mvn maven
-    mvn --batch-mode --quiet -Dstyle.color=never dependency:copy -DoutputDirectory="$home/onednn3.jar" \
-        -Dartifact="org.bytedeco:dnnl:$onednn3:jar:linux-x86_64"
+    mvn --batch-mode --quiet -Dstyle.color=never dependency:copy \
+        -DoutputDirectory="$home/onednn3.jar" -Dartifact="org.bytedeco:dnnl:$onednn3:jar:linux-x86_64"
     (cd "$home" && "$python" -m zipfile -e onednn3.jar/*.jar onednn3.jar)
     mv "$home/onednn3.jar/org/bytedeco/dnnl/linux-x86_64" "$home/onednn3"
     rm -r "$home/onednn3.jar"

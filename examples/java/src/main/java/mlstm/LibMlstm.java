@@ -33,7 +33,6 @@ final class LibMlstm {
     }
 
     static native String mlstm_last_error();
-    static native String mlstm_version();
 
     static native int mlstm_cell_create(int inputSize, int hiddenSize, PointerByReference cell);
     static native void mlstm_cell_destroy(Pointer cell);
@@ -95,7 +94,7 @@ final class LibMlstm {
     }
 
     /** Of a buffer C gets the address alone: it begins at the position, and its length is checked here. */
-    static FloatBuffer slice(String name, FloatBuffer values, int length) {
+    static FloatBuffer slice(String name, FloatBuffer values, long length) {
         checkBuffer(name, values, length);
         return values.slice();
     }
@@ -104,11 +103,11 @@ final class LibMlstm {
         return slice(name, values, values.remaining());
     }
 
-    static FloatBuffer sliceOrNull(String name, FloatBuffer values, int length) {
+    static FloatBuffer sliceOrNull(String name, FloatBuffer values, long length) {
         return values == null ? null : slice(name, values, length);
     }
 
-    static void checkBuffer(String name, Buffer values, int length) {
+    static void checkBuffer(String name, Buffer values, long length) {
         if (!values.isDirect()) {
             throw new IllegalArgumentException(name + " must be a direct buffer, see Buffers");
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 package mlstm;
 
+import static java.lang.ref.Reference.reachabilityFence;
 import static mlstm.LibMlstm.check;
 import static mlstm.LibMlstm.slice;
 import static mlstm.LibMlstm.sliceOrNull;
@@ -47,13 +48,13 @@ public final class Stack extends Handle {
 
     public int inputSize() {
         int size = LibMlstm.mlstm_stack_input_size(pointer());
-        check(0, this);
+        reachabilityFence(this);
         return size;
     }
 
     public int outputSize() {
         int size = LibMlstm.mlstm_stack_output_size(pointer());
-        check(0, this);
+        reachabilityFence(this);
         return size;
     }
 
@@ -81,15 +82,15 @@ public final class Stack extends Handle {
     public void forward(State state, FloatBuffer x, FloatBuffer y) {
         int batch = state.batch();
         int steps = x.remaining() / (batch * inputSize());
-        FloatBuffer xSlice = slice("x", x, steps * batch * inputSize());
-        FloatBuffer ySlice = sliceOrNull("y", y, steps * batch * outputSize());
+        FloatBuffer xSlice = slice("x", x, (long) steps * batch * inputSize());
+        FloatBuffer ySlice = sliceOrNull("y", y, (long) steps * batch * outputSize());
         check(LibMlstm.mlstm_forward(pointer(), state.pointer(), xSlice, steps, ySlice), this, state);
     }
 
     /** Walks the recorded steps back and adds to grads; dy [T,B,O] is the gradient of y. */
     public void backward(State state, FloatBuffer dy, Grads grads) {
         int steps = state.steps();
-        int length = steps > 0 ? steps * state.batch() * outputSize() : dy.remaining();
+        long length = steps > 0 ? (long) steps * state.batch() * outputSize() : dy.remaining();
         FloatBuffer dySlice = slice("dy", dy, length);
         check(LibMlstm.mlstm_backward(pointer(), state.pointer(), dySlice, null, null, null,
             grads.pointer()), this, state, grads);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 package mlstm;
 
+import static java.lang.ref.Reference.reachabilityFence;
 import static mlstm.LibMlstm.check;
 import static mlstm.LibMlstm.slice;
 
@@ -32,20 +33,20 @@ public final class State extends Handle {
     /** How many numbers the state tensor [L,2,B,H] has. */
     public long size() {
         long size = LibMlstm.mlstm_state_size(pointer()).longValue();
-        check(0, this);
+        reachabilityFence(this);
         return size;
     }
 
     public int batch() {
         int batch = LibMlstm.mlstm_state_batch(pointer());
-        check(0, this);
+        reachabilityFence(this);
         return batch;
     }
 
     /** Steps recorded since the window began. */
     public int steps() {
         int steps = LibMlstm.mlstm_state_steps(pointer());
-        check(0, this);
+        reachabilityFence(this);
         return steps;
     }
 
