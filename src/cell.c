@@ -6,9 +6,34 @@
 #include "alloc.h"
 #include "status.h"
 
+/* `function` is the public one that was called. */
+static mlstm_status create(const char *function, const mlstm_allocator *allocator, int32_t input,
+                           int32_t hidden, mlstm_cell **cell)
+{
+    if (!cell)
+        return fail(MLSTM_ERROR_INVALID_ARGUMENT, "%s: cell is NULL", function);
+    if (input < 1)
+        return fail(MLSTM_ERROR_INVALID_ARGUMENT, "%s: input_size must be at least 1, got %d",
+                    function, input);
+    if (hidden < 1)
+        return fail(MLSTM_ERROR_INVALID_ARGUMENT, "%s: hidden_size must be at least 1, got %d",
+                    function, hidden);
+    /* Kernels count rows and columns in int32_t, with room for a last panel that is not full. */
+    if (hidden > INT32_MAX / 8 || input > INT32_MAX / 2 - hidden)
+        return fail(MLSTM_ERROR_TOO_LARGE, "%s: a kernel of [%d + %d, 4 * %d] cannot be addressed",
+                    function, input, hidden, hidden);
+    mlstm_cell *made = allocate(allocator, sizeof *made);
+    if (!made)
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: the allocator gave no memory", function);
+    *made = (mlstm_cell){
+        .allocator = *allocator, .input = input, .hidden = hidden, .forget_bias = 1.0f};
+    *cell = made;
+    return MLSTM_OK;
+}
+
 mlstm_status mlstm_cell_create(int32_t input_size, int32_t hidden_size, mlstm_cell **cell)
 {
-    return mlstm_cell_create_with_allocator(&default_allocator, input_size, hidden_size, cell);
+    return create(__func__, &default_allocator, input_size, hidden_size, cell);
 }
 
 mlstm_status mlstm_cell_create_with_allocator(const mlstm_allocator *allocator, int32_t input_size,
@@ -17,23 +42,7 @@ mlstm_status mlstm_cell_create_with_allocator(const mlstm_allocator *allocator, 
     REQUIRE_POINTER(allocator);
     REQUIRE(allocator->allocate && allocator->release, MLSTM_ERROR_INVALID_ARGUMENT, "%s",
             "a function of the allocator is NULL");
-    REQUIRE_POINTER(cell);
-    REQUIRE(input_size >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "input_size must be at least 1, got %d",
-            input_size);
-    REQUIRE(hidden_size >= 1, MLSTM_ERROR_INVALID_ARGUMENT,
-            "hidden_size must be at least 1, got %d", hidden_size);
-    /* Kernels count rows and columns in int32_t, with room for a last panel that is not full. */
-    REQUIRE(hidden_size <= INT32_MAX / 8 && input_size <= INT32_MAX / 2 - hidden_size,
-            MLSTM_ERROR_TOO_LARGE, "a kernel of [%d + %d, 4 * %d] cannot be addressed", input_size,
-            hidden_size, hidden_size);
-    mlstm_cell *made = allocate(allocator, sizeof *made);
-    REQUIRE_MEMORY(made);
-    *made = (mlstm_cell){.allocator = *allocator,
-                         .input = input_size,
-                         .hidden = hidden_size,
-                         .forget_bias = 1.0f};
-    *cell = made;
-    return MLSTM_OK;
+    return create(__func__, allocator, input_size, hidden_size, cell);
 }
 
 void mlstm_cell_destroy(mlstm_cell *cell)

@@ -51,48 +51,55 @@ static void multiply_input(const struct pass *pass, const struct matrix *m, cons
 static void forward_layer(const struct pass *pass, int32_t layer, const float *x, size_t x_row,
                           struct worker *worker)
 {
-    const struct mlstm_state *state = pass->state;
-    const struct layout *layout = state->layout;
-    const struct matrix *m = &layout->matrices[layer];
-    const struct layer_state *s = &state->layers[layer];
+    struct mlstm_state *state = pass->state;
+    const struct kernels *kernels = state->layout->kernels;
+    struct layer_state *s = &state->layers[layer];
     const size_t position = (size_t)state->position;
-    const size_t here = position * (size_t)state->batch * s->row;
-    const bool fused = s->small || pass->steps * state->batch <= FUSED_ROWS;
-    struct cell_forward step = s->forward;
-    step.step_end = pass->steps;
-    step.kernel = pass->stack->params + m->offset;
-    step.forget_bias = pass->stack->cells[layer]->forget_bias;
-    step.c = s->c + here;
-    step.h = s->h + here;
+    const size_t here = position * s->slot;
+    struct cell_forward own, *step = &s->forward;
+    if (worker->count > 1) {
+        own = s->forward;
+        step = &own;
+    }
+    step->step_begin = 0;
+    step->step_end = pass->steps;
+    step->c = s->c + here;
+    step->h = s->h + here;
     if (s->gates) {
-        step.gates = s->gates + position * s->gates_step;
-        step.tanh_c = s->tanh_c + here;
+        step->gates = s->gates + position * s->gates_step;
+        step->tanh_c = s->tanh_c + here;
     }
-    if (fused) {
-        step.x = x;
-        step.x_row = x_row;
+    if (s->small || pass->steps * state->batch <= FUSED_ROWS) {
+        step->x = x;
+        step->x_row = x_row;
     } else {
-        float *preact = step.gates ? step.gates : state->preact;
-        step.preact = preact;
-        step.preact_panel = step.gates ? s->gates_panel : state->chunk_rows * (size_t)m->width;
-        multiply_input(pass, m, x, x_row, preact, step.preact_panel, worker);
+        const struct matrix *m = &state->layout->matrices[layer];
+        float *preact = s->gates ? step->gates : state->preact;
+        step->x = NULL;
+        step->preact = preact;
+        step->preact_panel = s->gates ? s->gates_panel : state->chunk_rows * (size_t)m->width;
+        multiply_input(pass, m, x, x_row, preact, step->preact_panel, worker);
     }
-    if (worker->count == 1 || s->small) {
+    if (worker->count == 1) {
+        kernels->cell_forward(step);
+        return;
+    }
+    if (s->small) {
         if (worker->index == 0)
-            layout->kernels->cell_forward(&step);
+            kernels->cell_forward(step);
         worker_wait(worker);
         return;
     }
     struct range row, panel;
-    worker_share(worker, state->batch, m->panels, &row, &panel);
-    step.row_begin = row.begin;
-    step.row_end = row.end;
-    step.panel_begin = panel.begin;
-    step.panel_end = panel.end;
+    worker_share(worker, state->batch, step->panel_end, &row, &panel);
+    step->row_begin = row.begin;
+    step->row_end = row.end;
+    step->panel_begin = panel.begin;
+    step->panel_end = panel.end;
     for (int32_t t = 0; t < pass->steps; t++) {
-        step.step_begin = t;
-        step.step_end = t + 1;
-        layout->kernels->cell_forward(&step);
+        step->step_begin = t;
+        step->step_end = t + 1;
+        kernels->cell_forward(step);
         worker_wait(worker);
     }
 }
@@ -146,7 +153,7 @@ static void forward_chunk(void *context, struct worker *worker)
     for (int32_t l = 0; l < state->layout->layers; l++) {
         forward_layer(pass, l, x, x_row, worker);
         x_row = state->layers[l].row;
-        x = state->layers[l].h + (size_t)(state->position + 1) * (size_t)state->batch * x_row;
+        x = state->layers[l].h + (size_t)(state->position + 1) * state->layers[l].slot;
     }
     if (pass->y)
         forward_readout(pass, worker);

@@ -58,7 +58,8 @@ static size_t spread_row(size_t row)
 }
 
 /* Where every array lies in the arena; with `base` NULL only their sizes are added up. */
-static void lay_out(struct mlstm_state *state, float *base, struct arena *arena)
+static void lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, float *base,
+                    struct arena *arena)
 {
     const struct layout *layout = state->layout;
     const size_t w = (size_t)layout->kernels->width;
@@ -75,6 +76,7 @@ static void lay_out(struct mlstm_state *state, float *base, struct arena *arena)
         const size_t wide = round_up(units, 4 * w);
         s->small = units < w;
         s->row = s->small ? units : spread_row(units);
+        s->slot = batch * s->row;
         s->carry_row = s->small ? units : wide;
         s->gates_step = s->small ? round_up(batch * (size_t)m->width, 4 * w) : batch * (size_t)m->width;
         s->gates_panel = s->gates_step * slots + (size_t)m->width;
@@ -86,6 +88,8 @@ static void lay_out(struct mlstm_state *state, float *base, struct arena *arena)
         s->c = TAKE(slots * batch + batch + w, s->row, 1);
         s->h = TAKE(slots * batch + batch + w, s->row, 1);
         s->forward = (struct cell_forward){
+            .kernel = stack->params + m->offset,
+            .forget_bias = stack->cells[l]->forget_bias,
             .batch = state->batch,
             .input = m->parts[PART_X].rows,
             .hidden = m->units,
@@ -152,7 +156,7 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
     REQUIRE_MEMORY(layers);
     struct arena arena = {0};
     sizes.layers = layers;
-    lay_out(&sizes, NULL, &arena);
+    lay_out(&sizes, stack, NULL, &arena);
     mlstm_status status = MLSTM_OK;
     if (arena.overflow)
         status = fail(MLSTM_ERROR_TOO_LARGE,
@@ -176,7 +180,7 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
     }
     sizes.arena_count = arena.count;
     arena = (struct arena){0};
-    lay_out(&sizes, sizes.arena, &arena);
+    lay_out(&sizes, stack, sizes.arena, &arena);
     *made = sizes;
     layout_retain(layout);
     *state = made;

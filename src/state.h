@@ -13,7 +13,7 @@
 struct layer_state {
     /* Smaller than a vector: its rows lie close together, W / U of them in one vector. */
     bool small;
-    size_t row; /* floats from row to row of c, h and tanh_c */
+    size_t row, slot; /* floats from row to row, and from step to step, of c, h and tanh_c */
     /*
      * [slots + 1, B, row]: slot s is the state before step s. Slot 0 and the slot of the position are
      * always valid.

@@ -133,8 +133,9 @@ template <class Call> void expect_error(mlstm_status status, const std::string &
     try {
         call();
     } catch (const mlstm::error &error) {
-        expect(error.status() == status && std::string(error.what()).find(part) != std::string::npos,
-               "another sentence: " + std::string(error.what()));
+        const std::string sentence = error.what();
+        expect(error.status() == status && sentence.find(part) != std::string::npos,
+               "another sentence: " + sentence);
         return;
     }
     expect(false, "no error with " + part);
@@ -148,7 +149,8 @@ void test_errors()
     std::vector<float> x(B + 1);
 
     expect_error(MLSTM_ERROR_INVALID_ARGUMENT, "input_size", [] { mlstm::cell(0, 4); });
-    expect_error(MLSTM_ERROR_NOT_FOUND, "layer9.kernel", [&] { stack.get_param("layer9.kernel", x); });
+    expect_error(MLSTM_ERROR_NOT_FOUND, "layer9.kernel",
+                 [&] { stack.get_param("layer9.kernel", x); });
     expect_error(MLSTM_ERROR_MISMATCH, "got 6", [&] { stack.set_param("readout.bias", x); });
     expect_error(MLSTM_ERROR_MISMATCH, "5 numbers, got 6",
                  [&] { mlstm::step_forward(stack, state, x); });

@@ -5,7 +5,9 @@
 set -eu
 cd "$(dirname "$0")"
 . ../../cmake/install-packages.sh
-ensure_packages g++ clang pkg-config
+ensure_command g++ g++
+ensure_command clang++ clang
+ensure_packages pkg-config
 
 flags="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -O1 $(pkg-config --cflags mlstm)"
 libs="$(pkg-config --libs mlstm) -pthread"

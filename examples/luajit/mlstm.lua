@@ -238,7 +238,8 @@ end
 
 -- A list of {name, shape, count}, from the bottom layer to the readout.
 function stack:params()
-    local name, rank, shape = ffi.new("const char *[1]"), ffi.new("int32_t[1]"), ffi.new("int32_t[2]")
+    local name = ffi.new("const char *[1]")
+    local rank, shape = ffi.new("int32_t[1]"), ffi.new("int32_t[2]")
     local all = {}
     for i = 0, C.mlstm_stack_param_count(self.handle) - 1 do
         check(C.mlstm_stack_param_info(self.handle, i, name, rank, shape))
@@ -266,8 +267,8 @@ end
 -- x is [T,B,I], y [T,B,O].
 function stack:forward(stream, x, steps, y)
     local rows = steps * stream:batch()
-    check(C.mlstm_forward(self.handle, stream.handle, sized("x", x, rows * self:input_size()), steps,
-                          sized("y", y, rows * self:output_size())))
+    check(C.mlstm_forward(self.handle, stream.handle, sized("x", x, rows * self:input_size()),
+                          steps, sized("y", y, rows * self:output_size())))
 end
 
 -- arrays has dy [T,B,O], dh_top and dc_top [T,B,H] and dx [T,B,I], each may be missing.

@@ -50,7 +50,8 @@ local function test_errors()
     expect_error("INVALID_ARGUMENT", "x", function() stack:step_forward(state, nil) end)
     expect_error("ORDER", "record", function() stack:backward(state, {}) end)
     expect_error("INVALID_ARGUMENT", "layer", function() state:set_layer(L, x, x) end)
-    assert(not pcall(stack.step_forward, stack, state, ffi.new("double[?]", B)), "doubles as floats")
+    local doubles = ffi.new("double[?]", B)
+    assert(not pcall(stack.step_forward, stack, state, doubles), "doubles taken for floats")
 end
 
 local function test_ownership()

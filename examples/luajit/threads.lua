@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
--- Runs Lua on threads of the operating system: each has a Lua state of its own, as the language has no
--- threads that share one.
+-- Runs Lua on threads of the operating system: each has a Lua state of its own, as the language has
+-- no threads that share one.
 
 local ffi = require("ffi")
 

@@ -267,21 +267,46 @@ INLINE void cell_forward_panels(int32_t vectors, const struct cell_forward *s)
             }
 }
 
+/* Each in a frame of its own, which for a stream should be small. */
+#define NOINLINE static __attribute__((noinline))
+
+#if W == 16
+NOINLINE void cell_forward_quarters(const struct cell_forward *s)
+{
+    cell_forward_panels(1, s);
+}
+#endif
+
+#if W >= 8
+NOINLINE void cell_forward_halves(const struct cell_forward *s)
+{
+    cell_forward_panels(2, s);
+}
+#endif
+
+NOINLINE void cell_forward_wide(const struct cell_forward *s)
+{
+    cell_forward_panels(4, s);
+}
+
 static void cell_forward(const struct cell_forward *s)
 {
-    switch (4 * s->units / W) {
 #if W == 16
-    case 1: cell_forward_panels(1, s); break;
+    if (s->units == W / 4) {
+        cell_forward_quarters(s);
+        return;
+    }
 #endif
 #if W >= 8
-    case 2: cell_forward_panels(2, s); break;
-#endif
-    default:
-        if (s->batch == 1)
-            cell_forward_stream(s);
-        else
-            cell_forward_panels(4, s);
+    if (s->units == W / 2) {
+        cell_forward_halves(s);
+        return;
     }
+#endif
+    if (s->batch == 1)
+        cell_forward_stream(s);
+    else
+        cell_forward_wide(s);
 }
 
 /*

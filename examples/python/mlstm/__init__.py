@@ -2,9 +2,9 @@
 """libmlstm for Python: multi-layer LSTMs on CPUs.
 
 A method does what the C function of its name does; the C headers are the manual. Handles free
-themselves, errors are `mlstm.Error`, and arrays (float32, C order; labels int32) are used where they
-lie: NumPy's, PyTorch's, and all others with DLPack or the buffer protocol. A call lets other Python
-threads run; which objects they may share, mlstm.h says under "Threads".
+themselves, errors are `mlstm.Error`, and arrays (float32, C order; labels int32) are used where
+they lie: NumPy's, PyTorch's, and all others with DLPack or the buffer protocol. A call lets other
+Python threads run; which objects they may share, mlstm.h says under "Threads".
 """
 
 import ctypes
