@@ -15,6 +15,35 @@
 
 #define LOG2_E 1.44269504f
 
+static const struct {
+    float sigmoid, tanh, magic, q0, q1, q2, q3, q4, one, two, sigmoid_begin, sigmoid_end, tanh_end;
+    int32_t magnitude, sign;
+} numbers = {
+    .sigmoid = -LOG2_E,
+    .tanh = -2.0f * LOG2_E,
+    .magic = 12582912.0f + 127.0f,
+    .q0 = 0.693147004f,
+    .q1 = 0.240222424f,
+    .q2 = 0.0555073358f,
+    .q3 = 0.00967151299f,
+    .q4 = 0.00132647273f,
+    .one = 1.0f,
+    .two = 2.0f,
+    .sigmoid_begin = -64.0f,
+    .sigmoid_end = 64.0f,
+    .tanh_end = 10.0f,
+    .magnitude = INT32_MAX,
+    .sign = INT32_MIN,
+};
+
+/*
+ * The numbers above, read where they are used. The compiler would otherwise keep them in registers
+ * through the products, which need all of them.
+ */
+#define NUMBERS_HERE(name)                                                                         \
+    __typeof__(&numbers) name = &numbers;                                                          \
+    __asm__ volatile("" : "+r"(name))
+
 struct exponential {
     vec power;    /* 2^n */
     vec fraction; /* 2^n * f */
@@ -23,14 +52,14 @@ struct exponential {
 
 INLINE struct exponential exp2_parts(vec x, float factor)
 {
-    const float magic = 12582912.0f + 127.0f;
-    const vec shifted = x * splat(factor) + splat(magic);
-    const vec f = x * splat(factor) - (shifted - splat(magic));
+    NUMBERS_HERE(k);
+    const vec shifted = x * splat(factor) + splat(k->magic);
+    const vec f = x * splat(factor) - (shifted - splat(k->magic));
     const vec power = (vec)((ivec)shifted << 23);
-    const vec low = splat(0.240222424f) * f + splat(0.693147004f);
-    const vec high = splat(0.00967151299f) * f + splat(0.0555073358f);
+    const vec low = splat(k->q1) * f + splat(k->q0);
+    const vec high = splat(k->q3) * f + splat(k->q2);
     const vec f2 = f * f;
-    const vec q = f2 * (f2 * splat(0.00132647273f) + high) + low;
+    const vec q = f2 * (f2 * splat(k->q4) + high) + low;
     return (struct exponential){power, power * f, q};
 }
 
@@ -44,16 +73,21 @@ INLINE vec vexp(vec x)
 /* 1 / (1 + exp(-x)); below -64 it stays at 1.6e-28. */
 INLINE vec vsigmoid(vec x)
 {
-    const struct exponential e = exp2_parts(at_least(at_most(x, 64.0f), -64.0f), -LOG2_E);
-    return splat(1.0f) / (e.fraction * e.q + (e.power + splat(1.0f)));
+    NUMBERS_HERE(k);
+    const vec near = at_least(at_most(x, k->sigmoid_end), k->sigmoid_begin);
+    const struct exponential e = exp2_parts(near, k->sigmoid);
+    return splat(k->one) / (e.fraction * e.q + (e.power + splat(k->one)));
 }
 
 /* -expm1(-2|x|) / (2 + expm1(-2|x|)): no cancellation near 0, odd, 1 from |x| = 10 on. */
 INLINE vec vtanh(vec x)
 {
-    const struct exponential e = exp2_parts(at_most(vabs(x), 10.0f), -2.0f * LOG2_E);
-    const vec minus_expm1 = (splat(1.0f) - e.power) - e.fraction * e.q;
-    return with_sign(vabs(minus_expm1 / (splat(2.0f) - minus_expm1)), x);
+    NUMBERS_HERE(k);
+    const vec magnitude = (vec)(bits(x) & isplat(k->magnitude));
+    const struct exponential e = exp2_parts(at_most(magnitude, k->tanh_end), k->tanh);
+    const vec minus_expm1 = (splat(k->one) - e.power) - e.fraction * e.q;
+    const vec y = minus_expm1 / (splat(k->two) - minus_expm1);
+    return (vec)((bits(y) & isplat(k->magnitude)) | (bits(x) & isplat(k->sign)));
 }
 
 /* Natural logarithm of a positive normal number: 2^k * m, m in [sqrt(1/2), sqrt(2)); NaN stays. */

@@ -116,12 +116,6 @@ INLINE vec vabs(vec v)
     return (vec)(bits(v) & isplat(INT32_MAX));
 }
 
-/* The magnitude of `magnitude`, which has no sign, with the sign of `sign`. */
-INLINE vec with_sign(vec magnitude, vec sign)
-{
-    return (vec)(bits(magnitude) | (bits(sign) & isplat(INT32_MIN)));
-}
-
 INLINE vec vsqrt(vec v)
 {
 #if W == 16

@@ -41,14 +41,15 @@ with_cmake() {
     "$name/consumer"
 }
 
-# with_pkg_config NAME SHARED OPTION...: compiled by hand, OPTION... before the library
+# with_pkg_config NAME SHARED [--static]; eval, since pkg-config quotes its paths for the shell
 with_pkg_config() {
     name=$1 shared=$2
     shift 2
     echo "== $name"
-    $CC -std=c11 $flags "$here/consumer.c" -o "$name" $(pkg-config --cflags mlstm) "$@"
+    eval "$CC -std=c11 $flags \"\$here/consumer.c\" -o $name $(pkg-config --cflags mlstm)" \
+        "${1:+-static} $(pkg-config --libs "$@" mlstm)"
     needs_library "$name" "$shared"
-    LD_LIBRARY_PATH=$(pkg-config --variable=libdir mlstm) "./$name"
+    LD_LIBRARY_PATH=$libdir "./$name"
 }
 
 "$CMAKE" --install "$build" --prefix "$work/first" >install.log
@@ -68,12 +69,12 @@ with_cmake find_package "$shared" "$here/installed" -DCMAKE_PREFIX_PATH="$prefix
 export PKG_CONFIG_PATH="$libdir/pkgconfig"
 if [ "$shared" = yes ]; then
     with_cmake find_shared yes "$here/installed" -DCMAKE_PREFIX_PATH="$prefix" -DBUILD_SHARED_LIBS=ON
-    with_pkg_config pkg_config_shared yes $(pkg-config --libs mlstm)
+    with_pkg_config pkg_config_shared yes
 fi
 if [ "$static" = yes ]; then
     with_cmake find_static no "$here/installed" -DCMAKE_PREFIX_PATH="$prefix" -DBUILD_SHARED_LIBS=OFF
     with_cmake component_static no "$here/installed" -DCMAKE_PREFIX_PATH="$prefix" -DCOMPONENT=static
-    with_pkg_config pkg_config_static no -static $(pkg-config --static --libs mlstm)
+    with_pkg_config pkg_config_static no --static
 fi
 with_cmake echo_example "$shared" "$root/examples" -DCMAKE_PREFIX_PATH="$prefix"
 echo_example/mlstm-echo --num-epochs 1 --quiet >/dev/null
