@@ -26,9 +26,8 @@ static mlstm_status check_cells(mlstm_cell *const *cells, int32_t count)
                         l);
         if (l > 0 && cells[l]->input != cells[l - 1]->hidden)
             return fail(MLSTM_ERROR_MISMATCH,
-                        "mlstm_stack_create: layer %d expects input size %d, the hidden size of "
-                        "layer %d, got %d",
-                        l, cells[l - 1]->hidden, l - 1, cells[l]->input);
+                        "mlstm_stack_create: layer %d expects input size %d, got %d", l,
+                        cells[l - 1]->hidden, cells[l]->input);
     }
     return MLSTM_OK;
 }
