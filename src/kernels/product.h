@@ -126,14 +126,24 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
 
 INLINE void outer_bias(int32_t vectors, const float *g, int32_t rows, float *b)
 {
+    /* Four chains of additions, whether they are four columns or four rows in turn. */
+    const int32_t turns = 4 / vectors;
     vec sum[4];
 #pragma GCC unroll 4
-    for (int32_t v = 0; v < vectors; v++)
-        sum[v] = load(b + v * W);
-    for (int32_t r = 0; r < rows; r++)
+    for (int32_t v = 0; v < 4; v++)
+        sum[v] = v < vectors ? load(b + v * W) : splat(0.0f);
+    int32_t r = 0;
+    for (; r + turns <= rows; r += turns, g += 4 * W)
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < 4; v++)
+            sum[v] += load(g + v * W);
+    for (; r < rows; r++, g += vectors * W)
 #pragma GCC unroll 4
         for (int32_t v = 0; v < vectors; v++)
-            sum[v] += load(g + (r * vectors + v) * W);
+            sum[v] += load(g + v * W);
+#pragma GCC unroll 4
+    for (int32_t v = vectors; v < 4; v++)
+        sum[v % vectors] += sum[v];
 #pragma GCC unroll 4
     for (int32_t v = 0; v < vectors; v++)
         store(b + v * W, sum[v]);
