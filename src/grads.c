@@ -88,6 +88,79 @@ mlstm_status mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm, float *no
     return MLSTM_OK;
 }
 
+/* A parameter's numbers in one panel, a whole number of vectors; what is padding there is 0. */
+static float *piece(const mlstm_grads *grads, const struct param *param, int32_t panel,
+                    size_t *count)
+{
+    const struct matrix *m = &grads->layout->matrices[param->matrix];
+    *count = (size_t)param->rows * (size_t)m->width;
+    return grads->values + m->offset + (size_t)panel * m->panel +
+           (size_t)param->first * (size_t)m->width;
+}
+
+static double norm_of(const mlstm_grads *grads, const struct param *param)
+{
+    const int32_t panels = grads->layout->matrices[param->matrix].panels;
+    double total = 0.0;
+    for (int32_t panel = 0; panel < panels; panel++) {
+        size_t count;
+        const float *values = piece(grads, param, panel, &count);
+        total += grads->layout->kernels->sum_of_squares(values, count);
+    }
+    return sqrt(total);
+}
+
+/* The first parameter whose gradient is not finite; NULL for none. */
+static const struct param *find_not_finite(const mlstm_grads *grads)
+{
+    const struct param *end = grads->layout->param + grads->layout->params;
+    for (const struct param *param = grads->layout->param; param < end; param++)
+        if (!isfinite(norm_of(grads, param)))
+            return param;
+    return NULL;
+}
+
+mlstm_status mlstm_grads_check(const mlstm_grads *grads, const char **name)
+{
+    REQUIRE_POINTER(grads);
+    const struct param *bad = find_not_finite(grads);
+    if (bad && name)
+        *name = bad->name;
+    REQUIRE(!bad, MLSTM_ERROR_NOT_FINITE, "the gradient of \"%s\" has a NaN or an infinity",
+            bad->name);
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_grads_clip_value(mlstm_grads *grads, float limit)
+{
+    REQUIRE_POINTER(grads);
+    REQUIRE(limit > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT, "limit must be above 0, got %g",
+            (double)limit);
+    grads->layout->kernels->clip(grads->values, grads->layout->count, limit);
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_grads_clip_param_norm(mlstm_grads *grads, float max_norm)
+{
+    REQUIRE_POINTER(grads);
+    REQUIRE(max_norm > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT, "max_norm must be above 0, got %g",
+            (double)max_norm);
+    const struct param *bad = find_not_finite(grads);
+    REQUIRE(!bad, MLSTM_ERROR_NOT_FINITE, "the gradient of \"%s\" has a NaN or an infinity",
+            bad->name);
+    const struct param *end = grads->layout->param + grads->layout->params;
+    for (const struct param *param = grads->layout->param; param < end; param++) {
+        const int32_t panels = grads->layout->matrices[param->matrix].panels;
+        const double norm = norm_of(grads, param);
+        for (int32_t panel = 0; norm > (double)max_norm && panel < panels; panel++) {
+            size_t count;
+            float *values = piece(grads, param, panel, &count);
+            grads->layout->kernels->scale(values, count, (float)((double)max_norm / norm));
+        }
+    }
+    return MLSTM_OK;
+}
+
 mlstm_status mlstm_grads_get(const mlstm_grads *grads, const char *name, float *values,
                              size_t count)
 {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <mlstm/loss.h>
 
+#include <math.h>
+#include <string.h>
+
 #include "kernels/kernels.h"
 #include "status.h"
 
@@ -25,21 +28,158 @@ mlstm_status mlstm_softmax_cross_entropy(const float *logits, const int32_t *lab
     return MLSTM_OK;
 }
 
+/* Loss and gradient of one row of weight `scale`; its probabilities beside. */
+static double smoothed_row(const float *logits, int32_t label, int32_t classes, float smoothing,
+                           double scale, float *probabilities, float *dlogits)
+{
+    double loss = kernels_get()->softmax_cross_entropy(logits, &label, 1, classes, (float)scale,
+                                                       probabilities, dlogits);
+    if (smoothing > 0.0f) {
+        const double share = (double)smoothing / (double)classes;
+        for (int32_t k = 0; k < classes; k++) {
+            loss += share * ((double)logits[label] - (double)logits[k]);
+            if (dlogits)
+                dlogits[k] -= (float)(scale * share);
+        }
+        if (dlogits)
+            dlogits[label] += (float)(scale * (double)smoothing);
+    }
+    return scale * loss;
+}
+
+mlstm_status mlstm_softmax_cross_entropy_weighted(const float *logits, const int32_t *labels,
+                                                  const float *weights, size_t rows,
+                                                  int32_t classes, int32_t ignored, float smoothing,
+                                                  float *probabilities, float *dlogits, float *loss)
+{
+    REQUIRE_POINTER(logits);
+    REQUIRE_POINTER(labels);
+    REQUIRE(rows >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "rows must be at least 1, got %zu", rows);
+    REQUIRE(classes >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "classes must be at least 1, got %d",
+            classes);
+    REQUIRE(rows <= PTRDIFF_MAX / sizeof *logits / (size_t)classes, MLSTM_ERROR_TOO_LARGE,
+            "[%zu, %d] logits cannot be addressed", rows, classes);
+    REQUIRE(smoothing >= 0.0f && smoothing <= 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,
+            "smoothing must be 0 to 1, got %g", (double)smoothing);
+    size_t counted = 0;
+    for (size_t r = 0; r < rows; r++) {
+        REQUIRE(labels[r] == ignored || (labels[r] >= 0 && labels[r] < classes),
+                MLSTM_ERROR_INVALID_ARGUMENT,
+                "the label of row %zu must be 0 to %d, or %d to be ignored; got %d", r, classes - 1,
+                ignored, labels[r]);
+        counted += labels[r] != ignored && (!weights || weights[r] != 0.0f);
+    }
+    double total = 0.0;
+    for (size_t r = 0; r < rows; r++) {
+        const size_t at = r * (size_t)classes;
+        const double weight = labels[r] == ignored ? 0.0 : weights ? (double)weights[r] : 1.0;
+        float *p = probabilities ? probabilities + at : NULL, *d = dlogits ? dlogits + at : NULL;
+        if (weight != 0.0) {
+            total += smoothed_row(logits + at, labels[r], classes, smoothing,
+                                  weight / (double)counted, p, d);
+            continue;
+        }
+        kernels_get()->softmax_cross_entropy(logits + at, &(int32_t){0}, 1, classes, 0.0f, p, NULL);
+        if (d)
+            memset(d, 0, (size_t)classes * sizeof *d);
+    }
+    if (loss)
+        *loss = (float)total;
+    return MLSTM_OK;
+}
+
+/* What one output adds to a loss, and the slope of that. */
+struct term {
+    double loss, slope;
+};
+
+static struct term squared(double output, double target, double delta)
+{
+    (void)delta;
+    const double difference = output - target;
+    return (struct term){difference * difference, 2.0 * difference};
+}
+
+static struct term absolute(double output, double target, double delta)
+{
+    (void)delta;
+    const double difference = output - target;
+    /* 0 and NaN are their own signs. */
+    return (struct term){fabs(difference), difference > 0.0   ? 1.0
+                                           : difference < 0.0 ? -1.0
+                                                              : difference};
+}
+
+static struct term huber(double output, double target, double delta)
+{
+    const double difference = output - target, size = fabs(difference);
+    if (size > delta)
+        return (struct term){delta * (size - 0.5 * delta), difference > 0.0 ? delta : -delta};
+    return (struct term){0.5 * difference * difference, difference};
+}
+
+/* From the smaller of exp(x) and exp(-x), which is at most 1. */
+static struct term sigmoid(double logit, double target, double delta)
+{
+    (void)delta;
+    const double e = exp(-fabs(logit));
+    return (struct term){fmax(logit, 0.0) - logit * target + log1p(e),
+                         (logit < 0.0 ? e : 1.0) / (1.0 + e) - target};
+}
+
+static void mean(struct term (*term)(double, double, double), const float *outputs,
+                 const float *targets, size_t count, double delta, float *doutputs, float *loss)
+{
+    const double scale = 1.0 / (double)count;
+    double total = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        const struct term t = term((double)outputs[i], (double)targets[i], delta);
+        total += t.loss;
+        if (doutputs)
+            doutputs[i] = (float)(scale * t.slope);
+    }
+    if (loss)
+        *loss = (float)(total / (double)count);
+}
+
 mlstm_status mlstm_squared_error(const float *outputs, const float *targets, size_t count,
                                  float *doutputs, float *loss)
 {
     REQUIRE_POINTER(outputs);
     REQUIRE_POINTER(targets);
     REQUIRE(count >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count);
-    const double scale = 2.0 / (double)count;
-    double total = 0.0;
-    for (size_t i = 0; i < count; i++) {
-        const double difference = (double)outputs[i] - (double)targets[i];
-        total += difference * difference;
-        if (doutputs)
-            doutputs[i] = (float)(scale * difference);
-    }
-    if (loss)
-        *loss = (float)(total / (double)count);
+    mean(squared, outputs, targets, count, 0.0, doutputs, loss);
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_absolute_error(const float *outputs, const float *targets, size_t count,
+                                  float *doutputs, float *loss)
+{
+    REQUIRE_POINTER(outputs);
+    REQUIRE_POINTER(targets);
+    REQUIRE(count >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count);
+    mean(absolute, outputs, targets, count, 0.0, doutputs, loss);
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t count, float delta,
+                              float *doutputs, float *loss)
+{
+    REQUIRE_POINTER(outputs);
+    REQUIRE_POINTER(targets);
+    REQUIRE(count >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count);
+    REQUIRE(isfinite(delta) && delta > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,
+            "delta must be finite and above 0, got %g", (double)delta);
+    mean(huber, outputs, targets, count, (double)delta, doutputs, loss);
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_sigmoid_cross_entropy(const float *logits, const float *targets, size_t count,
+                                         float *dlogits, float *loss)
+{
+    REQUIRE_POINTER(logits);
+    REQUIRE_POINTER(targets);
+    REQUIRE(count >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count);
+    mean(sigmoid, logits, targets, count, 0.0, dlogits, loss);
     return MLSTM_OK;
 }

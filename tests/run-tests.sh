@@ -11,6 +11,8 @@
 #   docs     the documentation, warnings as errors
 #   aarch64  cross build, most tests under qemu; adds the foreign architecture to apt
 #   i386     32-bit build, all tests; adds the foreign architecture to apt
+#   packaging  what is installed, built and linked as others do: tests/packaging
+#   deb      the Debian packages in a fresh Debian; needs root
 set -eu
 cd "$(dirname "$0")/.."
 . cmake/install-packages.sh
@@ -94,6 +96,15 @@ suite() {
         foreign i386 $compiler gcc-i686-linux-gnu libc6-dev-i386-cross libcmocka-dev:i386
         build i386 release "-DCMAKE_TOOLCHAIN_FILE=$PWD/cmake/toolchains/i386-linux-gnu.cmake"
         run i386
+        ;;
+    packaging)
+        for script in symbols headers reproducible embedding abi; do
+            echo "== packaging: $script"
+            sh "tests/packaging/$script.sh"
+        done
+        ;;
+    deb)
+        sh tests/packaging/deb.sh
         ;;
     *)
         echo "there is no suite $1" >&2

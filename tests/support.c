@@ -152,6 +152,12 @@ void get_slot(const mlstm_stack *stack, const mlstm_optimizer *optimizer, const 
     FOR_EACH_PARAM(stack, values, mlstm_optimizer_get_slot(optimizer, slot, name, values, count));
 }
 
+void set_slot(const mlstm_stack *stack, mlstm_optimizer *optimizer, const char *slot,
+              const float *values)
+{
+    FOR_EACH_PARAM(stack, values, mlstm_optimizer_set_slot(optimizer, slot, name, values, count));
+}
+
 struct model *new_model(const struct shape *s, uint64_t seed)
 {
     struct model *m = test_calloc(1, sizeof *m);

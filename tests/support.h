@@ -74,6 +74,8 @@ void get_grads(const mlstm_stack *stack, const mlstm_grads *grads, float *values
 void set_grads(const mlstm_stack *stack, mlstm_grads *grads, const float *values);
 void get_slot(const mlstm_stack *stack, const mlstm_optimizer *optimizer, const char *slot,
               float *values);
+void set_slot(const mlstm_stack *stack, mlstm_optimizer *optimizer, const char *slot,
+              const float *values);
 
 /* A stack with random parameters, and a state and gradients for it; and what goes into a pass. */
 struct model {

@@ -130,6 +130,36 @@ static mlstm_status create_adagrad(struct parts *p, void **made)
     return mlstm_adagrad_create(p->stack, 1, 0.1f, (mlstm_optimizer **)made);
 }
 
+static mlstm_status create_rmsprop(struct parts *p, void **made)
+{
+    return mlstm_rmsprop_create(p->stack, 1, 0.9f, 0, 0.1f, 1, (mlstm_optimizer **)made);
+}
+
+static mlstm_status create_adam(struct parts *p, void **made)
+{
+    return mlstm_adam_create(p->stack, 1, 0.9f, 0.9f, 0.1f, (mlstm_optimizer **)made);
+}
+
+static mlstm_status create_adamw(struct parts *p, void **made)
+{
+    return mlstm_adamw_create(p->stack, 1, 0.9f, 0.9f, 0.1f, 0, (mlstm_optimizer **)made);
+}
+
+static mlstm_status create_amsgrad(struct parts *p, void **made)
+{
+    return mlstm_amsgrad_create(p->stack, 1, 0.9f, 0.9f, 0.1f, (mlstm_optimizer **)made);
+}
+
+static mlstm_status create_nadam(struct parts *p, void **made)
+{
+    return mlstm_nadam_create(p->stack, 1, 0.9f, 0.9f, 0.1f, 0, (mlstm_optimizer **)made);
+}
+
+static mlstm_status create_lion(struct parts *p, void **made)
+{
+    return mlstm_lion_create(p->stack, 1, 0.9f, 0.9f, 0, (mlstm_optimizer **)made);
+}
+
 static void destroy_optimizer(struct parts *p, void *made)
 {
     (void)p;
@@ -149,6 +179,25 @@ static void one_thread(struct parts *p, void *made)
 {
     (void)made;
     assert_ok(mlstm_state_set_threads(p->state, 1));
+}
+
+/* Orthogonal matrices need memory while they are made; what was there before is drawn again. */
+static mlstm_status init_orthogonal(struct parts *p, void **made)
+{
+    (void)made;
+    return mlstm_stack_init(p->stack, MLSTM_ORTHOGONAL, 1);
+}
+
+static mlstm_status init_param_orthogonal(struct parts *p, void **made)
+{
+    (void)made;
+    return mlstm_stack_init_param(p->stack, "layer1.kernel", MLSTM_ORTHOGONAL, 1, 0, 1);
+}
+
+static void init_again(struct parts *p, void *made)
+{
+    (void)made;
+    assert_ok(mlstm_stack_init(p->stack, MLSTM_GLOROT_UNIFORM, 1));
 }
 
 static mlstm_status set_readout(struct parts *p, void **made)
@@ -195,7 +244,15 @@ static void every_allocation_fails(void **state)
         {create_sgd, destroy_optimizer},
         {create_momentum, destroy_optimizer},
         {create_adagrad, destroy_optimizer},
+        {create_rmsprop, destroy_optimizer},
+        {create_adam, destroy_optimizer},
+        {create_adamw, destroy_optimizer},
+        {create_amsgrad, destroy_optimizer},
+        {create_nadam, destroy_optimizer},
+        {create_lion, destroy_optimizer},
         {set_threads, one_thread},
+        {init_orthogonal, init_again},
+        {init_param_orthogonal, init_again},
         {create_stack, destroy_stack},
         {set_readout, NULL},
     };
@@ -289,16 +346,20 @@ static void malloc_is_counted(void **state)
 static void passes_allocate_nothing(void **state)
 {
     struct parts *p = *state;
+    static mlstm_status (*const created[])(struct parts *, void **) = {
+        create_rmsprop, create_adam, create_adamw, create_amsgrad, create_nadam, create_lion};
     const int32_t labels[5 * 6] = {0};
     const size_t size = state_numbers(&shape), tops = top_numbers(&shape);
     float *y = floats(y_numbers(&shape)), *d = floats(y_numbers(&shape));
     float *tensor = floats(size), *dx = floats(x_numbers(&shape)), *top = floats(tops), loss;
     float *params = floats(param_numbers(&shape)), *data;
-    mlstm_optimizer *optimizers[2];
+    mlstm_optimizer *optimizers[8];
     mlstm_grads *grads, *other;
     size_t count;
     assert_ok(mlstm_sgd_create(p->stack, 0.1f, 0.9f, 1, &optimizers[0]));
     assert_ok(mlstm_adagrad_create(p->stack, 0.1f, 0.1f, &optimizers[1]));
+    for (size_t i = 2; i < COUNT(optimizers); i++)
+        assert_ok(created[i - 2](p, (void **)&optimizers[i]));
     assert_ok(mlstm_grads_create(p->stack, &grads));
     assert_ok(mlstm_grads_create(p->stack, &other));
     for (int32_t threads = 1; threads <= 2; threads++) {
@@ -312,6 +373,11 @@ static void passes_allocate_nothing(void **state)
         assert_ok(mlstm_forward(p->stack, p->state, p->x, 5, y));
         assert_ok(mlstm_softmax_cross_entropy(y, labels, 30, 4, p->after, d, &loss));
         assert_ok(mlstm_squared_error(y, d, 30 * 4, NULL, &loss));
+        assert_ok(mlstm_absolute_error(y, d, 30 * 4, NULL, &loss));
+        assert_ok(mlstm_huber_loss(y, d, 30 * 4, 1, NULL, &loss));
+        assert_ok(mlstm_sigmoid_cross_entropy(y, d, 30 * 4, NULL, &loss));
+        assert_ok(mlstm_softmax_cross_entropy_weighted(y, labels, NULL, 30, 4, -1, 0.1f, p->after,
+                                                       d, &loss));
         assert_ok(mlstm_state_get_top(p->state, NULL, top));
         assert_ok(mlstm_state_set_final_grad(p->state, tensor, size));
         assert_ok(mlstm_grads_zero(grads));
@@ -324,22 +390,28 @@ static void passes_allocate_nothing(void **state)
         assert_ok(mlstm_grads_scale(grads, 0.5f));
         assert_ok(mlstm_grads_norm(grads, &loss));
         assert_ok(mlstm_grads_clip_norm(grads, 0.1f, NULL));
+        assert_ok(mlstm_grads_clip_param_norm(grads, 0.05f));
+        assert_ok(mlstm_grads_clip_value(grads, 0.01f));
+        assert_ok(mlstm_grads_check(grads, NULL));
         assert_ok(mlstm_grads_data(grads, &data, &count));
-        assert_ok(mlstm_apply_grads(optimizers[0], p->stack, grads));
-        assert_ok(mlstm_apply_grads(optimizers[1], p->stack, grads));
+        for (size_t i = 0; i < COUNT(optimizers); i++) {
+            assert_ok(mlstm_apply_grads(optimizers[i], p->stack, grads));
+            assert_ok(mlstm_optimizer_set_step_count(optimizers[i], 1000));
+        }
         get_grads(p->stack, grads, params);
         set_grads(p->stack, grads, params);
         get_slot(p->stack, optimizers[0], "momentum", params);
         get_params(p->stack, params);
         set_params(p->stack, params);
         assert_ok(mlstm_stack_init(p->stack, MLSTM_GLOROT_UNIFORM, 1));
+        assert_ok(mlstm_stack_init_param(p->stack, "layer0.bias", MLSTM_ORTHOGONAL, 1, 0, 1));
         assert_int_equal(p->counter.calls, calls);
         assert_int_equal(mallocs, past);
     }
     mlstm_grads_destroy(grads);
     mlstm_grads_destroy(other);
-    mlstm_optimizer_destroy(optimizers[0]);
-    mlstm_optimizer_destroy(optimizers[1]);
+    for (size_t i = 0; i < COUNT(optimizers); i++)
+        mlstm_optimizer_destroy(optimizers[i]);
     test_free(y);
     test_free(d);
     test_free(tensor);

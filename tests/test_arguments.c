@@ -37,6 +37,7 @@ static struct {
 static struct seen {
     float params[PARAMS], tensor[STATE], initial_grad[STATE], c[TOP], h[TOP], grads[PARAMS];
     float accumulators[PARAMS], rate, forget_bias;
+    int64_t updates;
     int32_t steps, fresh_steps, full_steps, threads, params_count, outputs, input, hidden;
     char out[sizeof out];
 } before, after;
@@ -51,6 +52,7 @@ static void look(struct seen *seen)
     get_grads(stack, grads, seen->grads);
     get_slot(stack, adagrad, "accumulator", seen->accumulators);
     seen->rate = mlstm_optimizer_rate(adagrad);
+    seen->updates = mlstm_optimizer_step_count(adagrad);
     seen->forget_bias = mlstm_cell_forget_bias(cell);
     seen->steps = mlstm_state_steps(state);
     seen->fresh_steps = mlstm_state_steps(fresh);
@@ -227,11 +229,21 @@ static void params(void **unused)
     REFUSE(mlstm_stack_init(NULL, MLSTM_ZEROS, 1), INVALID_ARGUMENT, "stack");
     REFUSE(mlstm_stack_init(stack, MLSTM_UNIFORM, 1), INVALID_ARGUMENT, "1");
     REFUSE(mlstm_stack_init(stack, -1, 1), INVALID_ARGUMENT, "-1");
-    REFUSE(mlstm_stack_init(stack, 3, 1), INVALID_ARGUMENT, "3");
+    REFUSE(mlstm_stack_init(stack, MLSTM_NORMAL, 1), INVALID_ARGUMENT, "6");
+    REFUSE(mlstm_stack_init(stack, MLSTM_TRUNCATED_NORMAL, 1), INVALID_ARGUMENT, "7");
+    REFUSE(mlstm_stack_init(stack, MLSTM_CONSTANT, 1), INVALID_ARGUMENT, "8");
+    REFUSE(mlstm_stack_init(stack, 10, 1), INVALID_ARGUMENT, "10");
     REFUSE(mlstm_stack_init_param(NULL, "layer0.bias", 0, 0, 1, 1), INVALID_ARGUMENT, "stack");
     REFUSE(mlstm_stack_init_param(stack, NULL, 0, 0, 1, 1), INVALID_ARGUMENT, "name");
     REFUSE(mlstm_stack_init_param(stack, "layer2.bias", 0, 0, 1, 1), NOT_FOUND, "layer2.bias");
-    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 3, 0, 1, 1), INVALID_ARGUMENT, "3");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 10, 0, 1, 1), INVALID_ARGUMENT, "10");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 6, NAN, 1, 1), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 6, 0, -2, 1), INVALID_ARGUMENT, "-2");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 7, 0, INFINITY, 1), INVALID_ARGUMENT,
+           "inf");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 8, NAN, 1, 1), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.kernel", 9, INFINITY, 1, 1), INVALID_ARGUMENT,
+           "inf");
     REFUSE(mlstm_stack_init_param(stack, "layer0.bias", -9, 0, 1, 1), INVALID_ARGUMENT, "-9");
     REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, 2, 1, 1), INVALID_ARGUMENT, "2");
     REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, NAN, 1, 1), INVALID_ARGUMENT, "nan");
@@ -369,6 +381,16 @@ static void gradients(void **unused)
     REFUSE(mlstm_grads_set(grads, "layer0.bias", NULL, 20), INVALID_ARGUMENT, "values");
     REFUSE(mlstm_grads_set(grads, "layer0.bias", x, 5), MISMATCH, "5");
     REFUSE(mlstm_grads_set(grads, "readout.kernel", x, 28), NOT_FOUND, "readout.kernel");
+    REFUSE(mlstm_grads_check(NULL, &out.name), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_check(infinite, NULL), NOT_FINITE, "readout.bias");
+    REFUSE(mlstm_grads_clip_value(NULL, 1), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_clip_value(grads, 0), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_grads_clip_value(grads, -0.5f), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_grads_clip_value(grads, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_grads_clip_param_norm(NULL, 1), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_grads_clip_param_norm(grads, 0), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_grads_clip_param_norm(grads, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_grads_clip_param_norm(infinite, 1), NOT_FINITE, "readout.bias");
     REFUSE(mlstm_grads_data(NULL, &out.data, &out.count), INVALID_ARGUMENT, "grads");
     REFUSE(mlstm_grads_data(grads, NULL, &out.count), INVALID_ARGUMENT, "data");
     REFUSE(mlstm_grads_data(grads, &out.data, NULL), INVALID_ARGUMENT, "count");
@@ -398,6 +420,106 @@ static void making_optimizers(void **unused)
     REFUSE(mlstm_adagrad_create(stack, 1, INFINITY, made), INVALID_ARGUMENT, "inf");
 }
 
+static void making_more_optimizers(void **unused)
+{
+    (void)unused;
+    mlstm_optimizer **const made = (mlstm_optimizer **)&out.made;
+    REFUSE(mlstm_rmsprop_create(NULL, 1, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, 1, 0, NULL), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_rmsprop_create(stack, NAN, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_rmsprop_create(stack, -INFINITY, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT,
+           "-inf");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 1, 0.5f, 1, 0, made), INVALID_ARGUMENT, "decay");
+    REFUSE(mlstm_rmsprop_create(stack, 1, -0.25f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_rmsprop_create(stack, 1, NAN, 0.5f, 1, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 1, 1, 0, made), INVALID_ARGUMENT, "momentum");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, -0.25f, 1, 0, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, NAN, 1, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, 0, 0, made), INVALID_ARGUMENT, "epsilon");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, -0.5f, 0, made), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, NAN, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, INFINITY, 0, made), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, 1, 2, made), INVALID_ARGUMENT, "2");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, 1, -1, made), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_adam_create(NULL, 1, 0.5f, 0.5f, 1, made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_adam_create(stack, 1, 0.5f, 0.5f, 1, NULL), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_adam_create(stack, NAN, 0.5f, 0.5f, 1, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adam_create(stack, -INFINITY, 0.5f, 0.5f, 1, made), INVALID_ARGUMENT, "-inf");
+    REFUSE(mlstm_adam_create(stack, 1, 1, 0.5f, 1, made), INVALID_ARGUMENT, "beta1");
+    REFUSE(mlstm_adam_create(stack, 1, -0.25f, 0.5f, 1, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_adam_create(stack, 1, NAN, 0.5f, 1, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adam_create(stack, 1, 0.5f, 1, 1, made), INVALID_ARGUMENT, "beta2");
+    REFUSE(mlstm_adam_create(stack, 1, 0.5f, -0.25f, 1, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_adam_create(stack, 1, 0.5f, NAN, 1, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adam_create(stack, 1, 0.5f, 0.5f, 0, made), INVALID_ARGUMENT, "epsilon");
+    REFUSE(mlstm_adam_create(stack, 1, 0.5f, 0.5f, -0.5f, made), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_adam_create(stack, 1, 0.5f, 0.5f, NAN, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adam_create(stack, 1, 0.5f, 0.5f, INFINITY, made), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_adamw_create(NULL, 1, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, 0.5f, 1, 0, NULL), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_adamw_create(stack, NAN, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adamw_create(stack, -INFINITY, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "-inf");
+    REFUSE(mlstm_adamw_create(stack, 1, 1, 0.5f, 1, 0, made), INVALID_ARGUMENT, "beta1");
+    REFUSE(mlstm_adamw_create(stack, 1, -0.25f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_adamw_create(stack, 1, NAN, 0.5f, 1, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, 1, 1, 0, made), INVALID_ARGUMENT, "beta2");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, -0.25f, 1, 0, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, NAN, 1, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, 0.5f, 0, 0, made), INVALID_ARGUMENT, "epsilon");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, 0.5f, -0.5f, 0, made), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, 0.5f, NAN, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, 0.5f, INFINITY, 0, made), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, 0.5f, 1, -0.5f, made), INVALID_ARGUMENT,
+           "weight_decay");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, 0.5f, 1, NAN, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_adamw_create(stack, 1, 0.5f, 0.5f, 1, INFINITY, made), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_amsgrad_create(NULL, 1, 0.5f, 0.5f, 1, made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, 1, NULL), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_amsgrad_create(stack, NAN, 0.5f, 0.5f, 1, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_amsgrad_create(stack, -INFINITY, 0.5f, 0.5f, 1, made), INVALID_ARGUMENT, "-inf");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 1, 0.5f, 1, made), INVALID_ARGUMENT, "beta1");
+    REFUSE(mlstm_amsgrad_create(stack, 1, -0.25f, 0.5f, 1, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_amsgrad_create(stack, 1, NAN, 0.5f, 1, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 1, 1, made), INVALID_ARGUMENT, "beta2");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, -0.25f, 1, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, NAN, 1, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, 0, made), INVALID_ARGUMENT, "epsilon");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, -0.5f, made), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, NAN, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, INFINITY, made), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_nadam_create(NULL, 1, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, 0.5f, 1, 0, NULL), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_nadam_create(stack, NAN, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_nadam_create(stack, -INFINITY, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "-inf");
+    REFUSE(mlstm_nadam_create(stack, 1, 1, 0.5f, 1, 0, made), INVALID_ARGUMENT, "beta1");
+    REFUSE(mlstm_nadam_create(stack, 1, -0.25f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_nadam_create(stack, 1, NAN, 0.5f, 1, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, 1, 1, 0, made), INVALID_ARGUMENT, "beta2");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, -0.25f, 1, 0, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, NAN, 1, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, 0.5f, 0, 0, made), INVALID_ARGUMENT, "epsilon");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, 0.5f, -0.5f, 0, made), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, 0.5f, NAN, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, 0.5f, INFINITY, 0, made), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, 0.5f, 1, -0.5f, made), INVALID_ARGUMENT,
+           "momentum_decay");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, 0.5f, 1, NAN, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_nadam_create(stack, 1, 0.5f, 0.5f, 1, INFINITY, made), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_lion_create(NULL, 1, 0.5f, 0.5f, 0, made), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_lion_create(stack, 1, 0.5f, 0.5f, 0, NULL), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_lion_create(stack, NAN, 0.5f, 0.5f, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_lion_create(stack, -INFINITY, 0.5f, 0.5f, 0, made), INVALID_ARGUMENT, "-inf");
+    REFUSE(mlstm_lion_create(stack, 1, 1, 0.5f, 0, made), INVALID_ARGUMENT, "beta1");
+    REFUSE(mlstm_lion_create(stack, 1, -0.25f, 0.5f, 0, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_lion_create(stack, 1, NAN, 0.5f, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_lion_create(stack, 1, 0.5f, 1, 0, made), INVALID_ARGUMENT, "beta2");
+    REFUSE(mlstm_lion_create(stack, 1, 0.5f, -0.25f, 0, made), INVALID_ARGUMENT, "-0.25");
+    REFUSE(mlstm_lion_create(stack, 1, 0.5f, NAN, 0, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_lion_create(stack, 1, 0.5f, 0.5f, -0.5f, made), INVALID_ARGUMENT, "weight_decay");
+    REFUSE(mlstm_lion_create(stack, 1, 0.5f, 0.5f, NAN, made), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_lion_create(stack, 1, 0.5f, 0.5f, INFINITY, made), INVALID_ARGUMENT, "inf");
+}
+
 static void optimizers(void **unused)
 {
     (void)unused;
@@ -405,6 +527,10 @@ static void optimizers(void **unused)
     REFUSE(mlstm_optimizer_set_rate(NULL, 1), INVALID_ARGUMENT, "optimizer");
     REFUSE(mlstm_optimizer_set_rate(adagrad, NAN), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_optimizer_set_rate(adagrad, INFINITY), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_optimizer_set_step_count(NULL, 1), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_optimizer_set_step_count(adagrad, -1), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_optimizer_set_step_count(adagrad, INT64_MAX), INVALID_ARGUMENT,
+           "9223372036854775807");
     REFUSE(mlstm_optimizer_get_slot(NULL, slot, param, out.values, 20), INVALID_ARGUMENT,
            "optimizer");
     REFUSE(mlstm_optimizer_get_slot(adagrad, NULL, param, out.values, 20), INVALID_ARGUMENT,
@@ -432,6 +558,29 @@ static void optimizers(void **unused)
     REFUSE(mlstm_apply_grads(adagrad, stack, others_grads), MISMATCH, "gradients");
 }
 
+static mlstm_status weighted(const float *logits, const int32_t *all_labels, size_t rows,
+                             int32_t classes, float smoothing)
+{
+    return mlstm_softmax_cross_entropy_weighted(logits, all_labels, NULL, rows, classes, -1,
+                                                smoothing, out.values, out.more, &out.number);
+}
+
+static void weighted_loss(void)
+{
+    static const int32_t above[] = {0, -1, 4}, below[] = {0, -2, 3};
+    REFUSE(mlstm_softmax_cross_entropy_weighted(NULL, labels, NULL, 6, 4, -1, 0, NULL, NULL, NULL),
+           INVALID_ARGUMENT, "logits");
+    REFUSE(weighted(dy, NULL, 6, 4, 0), INVALID_ARGUMENT, "labels");
+    REFUSE(weighted(dy, labels, 0, 4, 0), INVALID_ARGUMENT, "0");
+    REFUSE(weighted(dy, labels, 6, -4, 0), INVALID_ARGUMENT, "-4");
+    REFUSE(weighted(dy, labels, 6, 4, -0.5f), INVALID_ARGUMENT, "-0.5");
+    REFUSE(weighted(dy, labels, 6, 4, 1.5f), INVALID_ARGUMENT, "1.5");
+    REFUSE(weighted(dy, labels, 6, 4, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(weighted(dy, above, 3, 4, 0), INVALID_ARGUMENT, "row 2");
+    REFUSE(weighted(dy, below, 3, 4, 0), INVALID_ARGUMENT, "row 1");
+    REFUSE(weighted(dy, labels, SIZE_MAX / 2, 4, 0), TOO_LARGE, "4");
+}
+
 static void losses(void **unused)
 {
     (void)unused;
@@ -447,6 +596,19 @@ static void losses(void **unused)
     REFUSE(mlstm_softmax_cross_entropy(dy, below, 3, 4, p, d, loss), INVALID_ARGUMENT, "row 1");
     REFUSE(mlstm_softmax_cross_entropy(dy, below, 3, 4, p, d, loss), INVALID_ARGUMENT, "-1");
     REFUSE(mlstm_softmax_cross_entropy(dy, labels, SIZE_MAX / 2, 4, p, d, loss), TOO_LARGE, "4");
+    weighted_loss();
+    REFUSE(mlstm_sigmoid_cross_entropy(NULL, dy, 4, d, loss), INVALID_ARGUMENT, "logits");
+    REFUSE(mlstm_sigmoid_cross_entropy(dy, NULL, 4, d, loss), INVALID_ARGUMENT, "targets");
+    REFUSE(mlstm_sigmoid_cross_entropy(dy, dy, 0, d, loss), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_absolute_error(NULL, dy, 4, d, loss), INVALID_ARGUMENT, "outputs");
+    REFUSE(mlstm_absolute_error(dy, NULL, 4, d, loss), INVALID_ARGUMENT, "targets");
+    REFUSE(mlstm_absolute_error(dy, dy, 0, d, loss), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_huber_loss(NULL, dy, 4, 1, d, loss), INVALID_ARGUMENT, "outputs");
+    REFUSE(mlstm_huber_loss(dy, NULL, 4, 1, d, loss), INVALID_ARGUMENT, "targets");
+    REFUSE(mlstm_huber_loss(dy, dy, 0, 1, d, loss), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_huber_loss(dy, dy, 4, 0, d, loss), INVALID_ARGUMENT, "delta");
+    REFUSE(mlstm_huber_loss(dy, dy, 4, NAN, d, loss), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_huber_loss(dy, dy, 4, INFINITY, d, loss), INVALID_ARGUMENT, "inf");
     REFUSE(mlstm_squared_error(NULL, dy, 4, d, loss), INVALID_ARGUMENT, "outputs");
     REFUSE(mlstm_squared_error(dy, NULL, 4, d, loss), INVALID_ARGUMENT, "targets");
     REFUSE(mlstm_squared_error(dy, dy, 0, d, loss), INVALID_ARGUMENT, "0");
@@ -491,6 +653,7 @@ int main(void)
         cmocka_unit_test(passes),
         cmocka_unit_test(gradients),
         cmocka_unit_test(making_optimizers),
+        cmocka_unit_test(making_more_optimizers),
         cmocka_unit_test(optimizers),
         cmocka_unit_test(losses),
         cmocka_unit_test(every_function_has_its_rows),

@@ -148,6 +148,93 @@ static void clip_refuses_what_is_not_finite(void **state)
     }
 }
 
+/* The names of the parameters and where each begins in `values`. */
+static size_t param_at(const struct fixture *f, int32_t index, const char **name, size_t *numbers)
+{
+    size_t at = 0;
+    for (int32_t i = 0; i <= index; i++) {
+        int32_t rank, dims[2];
+        assert_ok(mlstm_stack_param_info(f->m->stack, i, name, &rank, dims));
+        *numbers = (size_t)dims[0] * (size_t)dims[1];
+        at += *numbers;
+    }
+    return at - *numbers;
+}
+
+static void check_names_the_parameter(void **state)
+{
+    struct fixture *f = *state;
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    const char *found = "nothing";
+    assert_ok(mlstm_grads_check(f->m->grads, &found));
+    assert_string_equal(found, "nothing");
+    assert_ok(mlstm_grads_check(f->m->grads, NULL));
+    /* From the last on, so that the first of several is named. */
+    for (int32_t i = mlstm_stack_param_count(f->m->stack) - 1; i >= 0; i--) {
+        const char *name;
+        size_t numbers;
+        const size_t at = param_at(f, i, &name, &numbers);
+        for (size_t k = 0; k < numbers; k++) {
+            const float before = f->values[at + k];
+            f->values[at + k] = bad[k % COUNT(bad)];
+            assert_ok(mlstm_grads_set(f->m->grads, name, f->values + at, numbers));
+            assert_status(mlstm_grads_check(f->m->grads, &found), MLSTM_ERROR_NOT_FINITE);
+            assert_string_equal(found, name);
+            assert_non_null(strstr(mlstm_last_error(), name));
+            assert_status(mlstm_grads_check(f->m->grads, NULL), MLSTM_ERROR_NOT_FINITE);
+            if (k < numbers - 1)
+                f->values[at + k] = before;
+        }
+    }
+}
+
+static void clip_value(void **state)
+{
+    struct fixture *f = *state;
+    f->values[3] = INFINITY;
+    f->values[5] = -INFINITY;
+    set_grads(f->m->stack, f->m->grads, f->values);
+    assert_ok(mlstm_grads_clip_value(f->m->grads, 0.25f));
+    for (size_t i = 0; i < f->count; i++)
+        f->expected[i] = fmax(-0.25, fmin(0.25, (double)f->values[i]));
+    get_grads(f->m->stack, f->m->grads, f->got);
+    assert_near("gradients", f->got, f->expected, f->count, 0);
+    f->values[3] = NAN;
+    set_grads(f->m->stack, f->m->grads, f->values);
+    assert_ok(mlstm_grads_clip_value(f->m->grads, 0.25f));
+    get_grads(f->m->stack, f->m->grads, f->got);
+    assert_true(isnan(f->got[3]));
+}
+
+/* A limit that some of the parameters are below. */
+static void clip_param_norm(void **state)
+{
+    struct fixture *f = *state;
+    static const float limit = 4;
+    int32_t clipped = 0;
+    const int32_t params = mlstm_stack_param_count(f->m->stack);
+    for (int32_t i = 0; i < params; i++) {
+        const char *name;
+        size_t numbers;
+        const size_t at = param_at(f, i, &name, &numbers);
+        const double norm = norm_of(f->values + at, numbers);
+        clipped += norm > (double)limit;
+        for (size_t k = at; k < at + numbers; k++)
+            f->expected[k] = (double)f->values[k] * fmin(1, (double)limit / norm);
+    }
+    assert_in_range(clipped, 1, params - 1);
+    assert_ok(mlstm_grads_clip_param_norm(f->m->grads, limit));
+    get_grads(f->m->stack, f->m->grads, f->got);
+    assert_near("gradients", f->got, f->expected, f->count, 1e-7);
+
+    f->values[f->count - 1] = INFINITY;
+    set_grads(f->m->stack, f->m->grads, f->values);
+    assert_status(mlstm_grads_clip_param_norm(f->m->grads, 0.5f), MLSTM_ERROR_NOT_FINITE);
+    assert_non_null(strstr(mlstm_last_error(), "readout.bias"));
+    get_grads(f->m->stack, f->m->grads, f->got);
+    assert_same_bits("gradients", f->got, f->values, f->count);
+}
+
 /* The block has every gradient once, beside it zeros alone, and what is written there counts. */
 static void the_block(void **state)
 {
@@ -210,6 +297,9 @@ int main(void)
         GRADS_TEST(norm),
         GRADS_TEST(clip),
         GRADS_TEST(clip_refuses_what_is_not_finite),
+        GRADS_TEST(check_names_the_parameter),
+        GRADS_TEST(clip_value),
+        GRADS_TEST(clip_param_norm),
         GRADS_TEST(the_block),
         cmocka_unit_test(the_block_after_passes),
     };

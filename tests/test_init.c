@@ -58,22 +58,47 @@ static void uniform_is_fixed_for_ever(void **state)
     mlstm_stack_destroy(stack);
 }
 
-/* One parameter drawn alone has what it has among all. */
-static void one_is_as_all(void **state)
+/* Up to the mathematical library: element e is of block e, in stream 1 or, where that is beyond the
+ * limit, 2; again by another program. */
+static void normal_is_fixed_for_ever(void **state)
 {
     (void)state;
+    static const struct {
+        int32_t initializer;
+        size_t at;
+        double value;
+    } rows[] = {
+        {MLSTM_NORMAL, 0, -0x1.28ef7ap+1},           {MLSTM_NORMAL, 1, 0x1.7f0facp+1},
+        {MLSTM_NORMAL, 159, 0x1.34f86p-2},           {MLSTM_TRUNCATED_NORMAL, 0, -0x1.28ef7ap+1},
+        {MLSTM_TRUNCATED_NORMAL, 1, 0x1.7f0facp+1},  {MLSTM_TRUNCATED_NORMAL, 24, 0x1.2f56aep+1},
+        {MLSTM_TRUNCATED_NORMAL, 95, 0x1.ec7c32p-9}, {MLSTM_TRUNCATED_NORMAL, 155, -0x1.ec9014p+0},
+    };
+    mlstm_stack *stack = new_stack(&shape);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        float values[160];
+        assert_ok(mlstm_stack_init_param(stack, "layer0.kernel", rows[i].initializer, 0.5f, 2,
+                                         0x123456789abcdef0u));
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, 160));
+        assert_near("layer0.kernel", &values[rows[i].at], &rows[i].value, 1, 3e-7);
+    }
+    mlstm_stack_destroy(stack);
+}
+
+/* One parameter drawn alone has what it has among all. */
+static void check_one_is_as_all(int32_t initializer, float a)
+{
     mlstm_stack *all = new_stack(&shape), *one = new_stack(&shape);
     const size_t count = param_numbers(&shape);
     float *expected = floats(count), *got = floats(count);
     struct random random = {1};
     random_fill(&random, got, count, -1, 1);
     set_params(one, got);
-    assert_ok(mlstm_stack_init(all, MLSTM_GLOROT_UNIFORM, 99));
+    assert_ok(mlstm_stack_init(all, initializer, 99));
     for (int32_t i = mlstm_stack_param_count(one) - 1; i >= 0; i--) {
         const char *name;
         int32_t rank, dims[2];
         assert_ok(mlstm_stack_param_info(one, i, &name, &rank, dims));
-        assert_ok(mlstm_stack_init_param(one, name, MLSTM_GLOROT_UNIFORM, NAN, NAN, 99));
+        assert_ok(mlstm_stack_init_param(one, name, initializer, a, NAN, 99));
     }
     get_params(all, expected);
     get_params(one, got);
@@ -84,18 +109,35 @@ static void one_is_as_all(void **state)
     mlstm_stack_destroy(one);
 }
 
-static void biases_begin_at_zero(void **state)
+static const int32_t without_numbers[] = {MLSTM_ZEROS,         MLSTM_GLOROT_UNIFORM,
+                                          MLSTM_GLOROT_NORMAL, MLSTM_HE_UNIFORM,
+                                          MLSTM_HE_NORMAL,     MLSTM_ORTHOGONAL};
+
+static void one_is_as_all(void **state)
 {
     (void)state;
+    for (size_t i = 0; i < COUNT(without_numbers); i++)
+        check_one_is_as_all(without_numbers[i], without_numbers[i] == MLSTM_ORTHOGONAL ? 1 : NAN);
+}
+
+static void check_biases_begin_at_zero(int32_t initializer)
+{
     struct model *m = new_model(&shape, 1);
     const float zeros[28] = {0};
     float bias[28];
-    assert_ok(mlstm_stack_init(m->stack, MLSTM_GLOROT_UNIFORM, 1));
+    assert_ok(mlstm_stack_init(m->stack, initializer, 1));
     assert_ok(mlstm_stack_get_param(m->stack, "layer1.bias", bias, 28));
     assert_same_bits("layer1.bias", bias, zeros, 28);
     assert_ok(mlstm_stack_get_param(m->stack, "readout.bias", bias, 4));
     assert_same_bits("readout.bias", bias, zeros, 4);
     free_model(m);
+}
+
+static void biases_begin_at_zero(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(without_numbers); i++)
+        check_biases_begin_at_zero(without_numbers[i]);
 }
 
 /* Passes, the backward one too, see the new values, whatever was there before. */
@@ -184,11 +226,156 @@ static void moments(void **state)
         check_moments(values, 154 * 360, -limits[1], limits[1]);
         assert_ok(mlstm_stack_get_param(stack, "readout.kernel_h", values, 90 * 100));
         check_moments(values, 90 * 100, -limits[2], limits[2]);
+        assert_ok(mlstm_stack_init(stack, MLSTM_HE_UNIFORM, seed));
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, 101 * 256));
+        check_moments(values, 101 * 256, -sqrt(6.0 / 101), sqrt(6.0 / 101));
         assert_ok(mlstm_stack_init_param(stack, "layer1.kernel", MLSTM_UNIFORM, -3, 1, seed));
         assert_ok(mlstm_stack_get_param(stack, "layer1.kernel", values, 154 * 360));
         check_moments(values, 154 * 360, -3, 1);
     }
     test_free(values);
+    mlstm_stack_destroy(stack);
+}
+
+/* Mean, variance, and the fourth moment, which tells a normal distribution from others: its ratio to the
+ * variance's square is `kurtosis`. */
+static void check_bell(const float *values, size_t count, double mean, double deviation,
+                       double kurtosis)
+{
+    double sum = 0, squares = 0, fourths = 0;
+    const double n = (double)count;
+    for (size_t i = 0; i < count; i++) {
+        const double z = ((double)values[i] - mean) / deviation;
+        sum += z;
+        squares += z * z;
+        fourths += z * z * z * z;
+    }
+    assert_true(fabs(sum / n) < 5 / sqrt(n));
+    assert_true(fabs(squares / n - 1) < 5 * sqrt((kurtosis - 1) / n));
+    assert_true(fabs(fourths / n - kurtosis) < 5 * sqrt(100 / n));
+}
+
+static void normal_moments(void **state)
+{
+    (void)state;
+    const struct shape wide = {1, 1, 1, {37, 64}, 100, MLSTM_READOUT_H, 1};
+    const size_t count = 101 * 256;
+    /* Of the standard normal distribution between -2 and 2. */
+    const double within = erf(sqrt(2)), edge = exp(-2) * sqrt(2 / 3.14159265358979324) / within;
+    const double variance = 1 - 2 * edge, fourth = 3 * variance - 8 * edge;
+    mlstm_stack *stack = new_stack(&wide);
+    float *values = floats(count);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        assert_ok(mlstm_stack_init(stack, MLSTM_GLOROT_NORMAL, seed));
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, count));
+        check_bell(values, count, 0, sqrt(2.0 / (101 + 256)), 3);
+        assert_ok(mlstm_stack_init(stack, MLSTM_HE_NORMAL, seed));
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, count));
+        check_bell(values, count, 0, sqrt(2.0 / 101), 3);
+        assert_ok(mlstm_stack_init_param(stack, "layer0.kernel", MLSTM_NORMAL, -3, 0.5f, seed));
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, count));
+        check_bell(values, count, -3, 0.5, 3);
+        assert_ok(
+            mlstm_stack_init_param(stack, "layer0.kernel", MLSTM_TRUNCATED_NORMAL, 1, 0.25f, seed));
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, count));
+        check_bell(values, count, 1, 0.25 * sqrt(variance), fourth / (variance * variance));
+        for (size_t i = 0; i < count; i++)
+            assert_true(fabsf(values[i] - 1) <= 0.5f);
+    }
+    test_free(values);
+    mlstm_stack_destroy(stack);
+}
+
+/* The numbers that take a and b reach biases too. */
+static void numbers_for_biases(void **state)
+{
+    (void)state;
+    mlstm_stack *stack = new_stack(&shape);
+    float bias[28];
+    assert_ok(mlstm_stack_init_param(stack, "layer1.bias", MLSTM_CONSTANT, -0.75f, NAN, 1));
+    assert_ok(mlstm_stack_get_param(stack, "layer1.bias", bias, 28));
+    for (size_t i = 0; i < 28; i++)
+        assert_true(bias[i] == -0.75f);
+    assert_ok(mlstm_stack_init_param(stack, "layer1.bias", MLSTM_NORMAL, 3, 0, 1));
+    assert_ok(mlstm_stack_get_param(stack, "layer1.bias", bias, 28));
+    for (size_t i = 0; i < 28; i++)
+        assert_true(bias[i] == 3);
+    assert_ok(mlstm_stack_init_param(stack, "layer1.bias", MLSTM_NORMAL, FLT_MAX, FLT_MAX, 1));
+    assert_ok(mlstm_stack_get_param(stack, "layer1.bias", bias, 28));
+    for (size_t i = 0; i < 28; i++)
+        assert_true(isfinite(bias[i]));
+    mlstm_stack_destroy(stack);
+}
+
+/* Rows of a block [rows, columns] in a matrix, or its columns where these are fewer, have the products
+ * of orthogonal vectors of length `gain`. */
+static void check_orthogonal(const float *block, size_t rows, size_t columns, size_t row_step,
+                             double gain)
+{
+    const size_t count = rows < columns ? rows : columns, length = rows < columns ? columns : rows;
+    const size_t step = rows < columns ? row_step : 1, along = rows < columns ? 1 : row_step;
+    for (size_t a = 0; a < count; a++)
+        for (size_t b = 0; b <= a; b++) {
+            double dot = 0;
+            for (size_t k = 0; k < length; k++)
+                dot += (double)block[a * step + k * along] * (double)block[b * step + k * along];
+            assert_true(fabs(dot - (a == b ? gain * gain : 0)) < 3e-7 * gain * gain);
+        }
+}
+
+static void orthogonal(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {
+        {1, 1, 2, {3, 5, 7}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+        {1, 1, 2, {9, 1, 70}, 100, MLSTM_READOUT_H, 1},
+    };
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        const struct shape *s = &shapes[i];
+        const size_t input = (size_t)s->sizes[1], hidden = (size_t)s->sizes[2];
+        const size_t outputs = (size_t)s->outputs, count = (input + hidden) * 4 * hidden;
+        mlstm_stack *stack = new_stack(s);
+        float *kernel = floats(count), *readout = floats(hidden * outputs);
+        assert_ok(mlstm_stack_init_param(stack, "layer1.kernel", MLSTM_ORTHOGONAL, 0.5f, NAN, 5));
+        assert_ok(mlstm_stack_init_param(stack, "readout.kernel_h", MLSTM_ORTHOGONAL, 2, NAN, 5));
+        assert_ok(mlstm_stack_get_param(stack, "layer1.kernel", kernel, count));
+        assert_ok(mlstm_stack_get_param(stack, "readout.kernel_h", readout, hidden * outputs));
+        const double limit = sqrt(6.0 / (double)(input + 4 * hidden));
+        double most = 0;
+        for (size_t k = 0; k < input * 4 * hidden; k++)
+            most = fmax(most, fabs((double)kernel[k]));
+        assert_true(most <= limit * (1 + 1e-7) && most > 0.8 * limit);
+        for (size_t gate = 0; gate < 4; gate++)
+            check_orthogonal(kernel + input * 4 * hidden + gate * hidden, hidden, hidden,
+                             4 * hidden, 0.5);
+        check_orthogonal(readout, hidden, outputs, outputs, 2);
+        test_free(kernel);
+        test_free(readout);
+        mlstm_stack_destroy(stack);
+    }
+}
+
+/* No direction is preferred: over many seeds the elements have mean 0 and variance 1/H. */
+static void orthogonal_is_uniform(void **state)
+{
+    (void)state;
+    enum { SEEDS = 2000 };
+    mlstm_stack *stack = new_stack(&shape);
+    double sum[25] = {0}, squares[25] = {0};
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        float kernel[160];
+        assert_ok(mlstm_stack_init_param(stack, "layer0.kernel", MLSTM_ORTHOGONAL, 1, 0, seed));
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", kernel, 160));
+        for (size_t i = 0; i < 25; i++) {
+            const double v = (double)kernel[(3 + i / 5) * 20 + i % 5];
+            sum[i] += v / SEEDS;
+            squares[i] += v * v / SEEDS;
+        }
+    }
+    for (size_t i = 0; i < 25; i++) {
+        assert_true(fabs(sum[i]) < 5 * sqrt(0.2 / SEEDS));
+        assert_true(fabs(squares[i] - 0.2) < 5 * 0.22 / sqrt(SEEDS));
+    }
     mlstm_stack_destroy(stack);
 }
 
@@ -237,12 +424,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(glorot_is_fixed_for_ever),
         cmocka_unit_test(uniform_is_fixed_for_ever),
+        cmocka_unit_test(normal_is_fixed_for_ever),
         cmocka_unit_test(one_is_as_all),
         cmocka_unit_test(biases_begin_at_zero),
         cmocka_unit_test(new_values_reach_the_passes),
         cmocka_unit_test(others_are_left_alone),
         cmocka_unit_test(zeros),
         cmocka_unit_test(moments),
+        cmocka_unit_test(normal_moments),
+        cmocka_unit_test(numbers_for_biases),
+        cmocka_unit_test(orthogonal),
+        cmocka_unit_test(orthogonal_is_uniform),
         cmocka_unit_test(seeds_differ),
         cmocka_unit_test(the_upper_end_is_never_drawn),
     };

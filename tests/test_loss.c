@@ -143,42 +143,247 @@ static void nan_passes_through(void **state)
     free_cross_entropy(e);
 }
 
-static void squared_error(void **state)
+struct weighted {
+    size_t rows, classes;
+    float *logits, *weights, smoothing;
+    int32_t *labels, ignored;
+};
+
+/* Everything in float64, after the definition in loss.h. */
+static void check_weighted(const struct weighted *w)
+{
+    const size_t classes = w->classes, count = w->rows * classes;
+    float *p = floats(count), *d = floats(count), *alone = floats(count), loss, loss_alone;
+    double *probabilities = test_calloc(count, sizeof(double)), total = 0, counted = 0, most = 0;
+    double *gradient = test_calloc(count, sizeof(double));
+    for (size_t r = 0; r < w->rows; r++)
+        counted += w->labels[r] != w->ignored && (!w->weights || w->weights[r] != 0);
+    for (size_t r = 0; r < w->rows; r++) {
+        const float *logits = w->logits + r * classes;
+        const double weight = w->labels[r] == w->ignored ? 0
+                              : w->weights               ? (double)w->weights[r]
+                                                         : 1;
+        double max = (double)logits[0], sum = 0;
+        most = fmax(most, fabs(weight) / fmax(1, counted));
+        for (size_t k = 1; k < classes; k++)
+            max = fmax(max, (double)logits[k]);
+        for (size_t k = 0; k < classes; k++)
+            sum += exp((double)logits[k] - max);
+        for (size_t k = 0; k < classes; k++) {
+            const size_t at = r * classes + k;
+            const double target = (1 - (double)w->smoothing) * ((int32_t)k == w->labels[r]) +
+                                  (double)w->smoothing / (double)classes;
+            probabilities[at] = exp((double)logits[k] - max) / sum;
+            if (weight != 0) {
+                total += weight * target * (log(sum) + max - (double)logits[k]) / counted;
+                gradient[at] = weight * (probabilities[at] - target) / counted;
+            }
+        }
+    }
+    const int32_t n = (int32_t)classes;
+    assert_ok(mlstm_softmax_cross_entropy_weighted(w->logits, w->labels, w->weights, w->rows, n,
+                                                   w->ignored, w->smoothing, p, d, &loss));
+    assert_near("probabilities", p, probabilities, count, 5e-7);
+    assert_near("dlogits", d, gradient, count, 5e-7 * most);
+    assert_near("loss", &loss, &total, 1, 2e-6 * fmax(1, fabs(total)));
+    assert_ok(mlstm_softmax_cross_entropy_weighted(w->logits, w->labels, w->weights, w->rows, n,
+                                                   w->ignored, w->smoothing, NULL, alone, NULL));
+    assert_same_bits("dlogits", alone, d, count);
+    assert_ok(mlstm_softmax_cross_entropy_weighted(w->logits, w->labels, w->weights, w->rows, n,
+                                                   w->ignored, w->smoothing, alone, NULL,
+                                                   &loss_alone));
+    assert_same_bits("probabilities", alone, p, count);
+    assert_same_bits("loss", &loss_alone, &loss, 1);
+    test_free(p);
+    test_free(d);
+    test_free(alone);
+    test_free(probabilities);
+    test_free(gradient);
+}
+
+static void weighted(void **state)
+{
+    (void)state;
+    static const size_t classes[] = {1, 2, 3, 17, 100}, rows[] = {1, 7, 40};
+    static const float smoothings[] = {0, 0.1f, 1}, spread[] = {3, 60};
+    static const int32_t ignored[] = {-1, -100, 0};
+    struct random random = {8};
+    for (size_t i = 0; i < 5 * 3 * 3 * 2 * 3 * 2; i++) {
+        struct weighted w = {.classes = classes[i % 5],
+                             .rows = rows[i / 5 % 3],
+                             .smoothing = smoothings[i / 15 % 3],
+                             .ignored = ignored[i / 90 % 3]};
+        const float s = spread[i / 45 % 2];
+        w.logits = random_floats(&random, w.rows * w.classes, -s, s);
+        w.labels = test_calloc(w.rows, sizeof *w.labels);
+        w.weights = i / 270 ? random_floats(&random, w.rows, -1, 3) : NULL;
+        for (size_t r = 0; r < w.rows; r++) {
+            w.labels[r] = random_integer(&random, 0, (int32_t)w.classes - 1);
+            if (r % 3 == 1)
+                w.labels[r] = w.ignored;
+            if (r % 5 == 2 && w.weights)
+                w.weights[r] = 0;
+        }
+        check_weighted(&w);
+        test_free(w.logits);
+        test_free(w.labels);
+        if (w.weights)
+            test_free(w.weights);
+    }
+}
+
+static void nothing_counts(void **state)
+{
+    (void)state;
+    static const float logits[] = {1, NAN, 3, INFINITY}, weights[] = {0, 1};
+    static const int32_t labels[] = {1, -1};
+    float d[4] = {5, 5, 5, 5}, loss = 5;
+    assert_ok(mlstm_softmax_cross_entropy_weighted(logits, labels, weights, 2, 2, -1, 0.1f, NULL, d,
+                                                   &loss));
+    assert_same_bits("dlogits", d, (float[4]){0}, 4);
+    assert_true(loss == 0);
+}
+
+/* Without any of its features it is the plain loss. */
+static void weighted_as_plain(void **state)
+{
+    (void)state;
+    struct random random = {9};
+    struct cross_entropy *e = new_cross_entropy(12, 20);
+    float *p = floats(240), *d = floats(240), loss;
+    random_fill(&random, e->logits, 240, -3, 3);
+    check_cross_entropy(e);
+    assert_ok(mlstm_softmax_cross_entropy_weighted(e->logits, e->labels, NULL, 12, 20, -1, 0, p, d,
+                                                   &loss));
+    assert_same_bits("probabilities", p, e->probabilities, 240);
+    assert_same_bits("dlogits", d, e->dlogits, 240);
+    assert_near("loss", &loss, &(double){(double)e->loss}, 1, 1e-6);
+    test_free(p);
+    test_free(d);
+    free_cross_entropy(e);
+}
+
+/* A loss that is a mean over outputs, and what one of them adds to it and to its gradient. */
+struct pointwise {
+    const char *name;
+    mlstm_status (*loss)(const float *y, const float *t, size_t count, float *dy, float *loss);
+    double (*term)(double y, double t, double *slope);
+};
+
+static double squared_term(double y, double t, double *slope)
+{
+    *slope = 2 * (y - t);
+    return (y - t) * (y - t);
+}
+
+static double absolute_term(double y, double t, double *slope)
+{
+    *slope = (y > t) - (y < t);
+    return fabs(y - t);
+}
+
+static mlstm_status huber(const float *y, const float *t, size_t count, float *dy, float *loss)
+{
+    return mlstm_huber_loss(y, t, count, 0.75f, dy, loss);
+}
+
+static double huber_term(double y, double t, double *slope)
+{
+    const double d = y - t;
+    *slope = fmax(-0.75, fmin(0.75, d));
+    return fabs(d) <= 0.75 ? d * d / 2 : 0.75 * fabs(d) - 0.75 * 0.75 / 2;
+}
+
+/* Fit for logits that are small. */
+static double sigmoid_term(double y, double t, double *slope)
+{
+    const double s = 1 / (1 + exp(-y));
+    *slope = s - t;
+    return -t * log(s) - (1 - t) * log(1 - s);
+}
+
+static const struct pointwise pointwise[] = {
+    {"squared", mlstm_squared_error, squared_term},
+    {"absolute", mlstm_absolute_error, absolute_term},
+    {"huber", huber, huber_term},
+    {"sigmoid", mlstm_sigmoid_cross_entropy, sigmoid_term},
+};
+
+static void check_pointwise(const struct pointwise *p, struct random *random, size_t count)
+{
+    float *y = random_floats(random, count, -2, 2), *t = random_floats(random, count, 0, 1);
+    float *got = floats(count), *alone = floats(count), loss, loss_alone;
+    double *d = test_calloc(count, sizeof *d), expected = 0;
+    y[count / 2] = t[count / 2];
+    for (size_t i = 0; i < count; i++) {
+        expected += p->term((double)y[i], (double)t[i], &d[i]) / (double)count;
+        d[i] /= (double)count;
+    }
+    assert_ok(p->loss(y, t, count, got, &loss));
+    assert_near(p->name, &loss, &expected, 1, 1e-6 * (1 + expected));
+    assert_near(p->name, got, d, count, 1e-6 / (double)count);
+    assert_ok(p->loss(y, t, count, alone, NULL));
+    assert_ok(p->loss(y, t, count, NULL, &loss_alone));
+    assert_ok(p->loss(y, t, count, NULL, NULL));
+    assert_same_bits(p->name, alone, got, count);
+    assert_same_bits(p->name, &loss_alone, &loss, 1);
+    y[count / 2] = NAN;
+    assert_ok(p->loss(y, t, count, got, &loss));
+    assert_true(isnan(loss) && isnan(got[count / 2]));
+    test_free(y);
+    test_free(t);
+    test_free(got);
+    test_free(alone);
+    test_free(d);
+}
+
+static void means(void **state)
 {
     (void)state;
     static const size_t counts[] = {1, 2, 15, 16, 17, 1000, 100003};
     struct random random = {7};
-    for (size_t c = 0; c < COUNT(counts); c++) {
-        const size_t count = counts[c];
-        float *y = random_floats(&random, count, -2, 2), *t = random_floats(&random, count, -2, 2);
-        float *got = floats(count), *alone = floats(count), loss, loss_alone;
-        double *d = test_calloc(count, sizeof *d), expected = 0;
-        for (size_t i = 0; i < count; i++) {
-            const double difference = (double)y[i] - (double)t[i];
-            expected += difference * difference / (double)count;
-            d[i] = 2 * difference / (double)count;
-        }
-        assert_ok(mlstm_squared_error(y, t, count, got, &loss));
-        assert_near("loss", &loss, &expected, 1, 1e-6 * (1 + expected));
-        assert_near("doutputs", got, d, count, 1e-6 / (double)count);
-        assert_ok(mlstm_squared_error(y, t, count, alone, NULL));
-        assert_ok(mlstm_squared_error(y, t, count, NULL, &loss_alone));
-        assert_same_bits("doutputs", alone, got, count);
-        assert_same_bits("loss", &loss_alone, &loss, 1);
-        test_free(y);
-        test_free(t);
-        test_free(got);
-        test_free(alone);
-        test_free(d);
+    for (size_t c = 0; c < COUNT(counts); c++)
+        for (size_t p = 0; p < COUNT(pointwise); p++)
+            check_pointwise(&pointwise[p], &random, counts[c]);
+}
+
+static void sigmoid_of_extreme_logits(void **state)
+{
+    (void)state;
+    static const struct {
+        float logit, target;
+        double loss, slope;
+    } rows[] = {
+        {3e38f, 1, 0, 0},
+        {3e38f, 0, (double)3e38f, 1},
+        {-3e38f, 0, 0, 0},
+        {-3e38f, 1, (double)3e38f, -1},
+        {-40, 0, 4.248354255e-18, 4.248354255e-18},
+        {40, 1, 4.248354255e-18, -4.248354255e-18},
+        {0, 0.5f, 0.6931471806, 0},
+        {1000, 0.25f, 750, 0.75},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        float d, loss;
+        assert_ok(mlstm_sigmoid_cross_entropy(&rows[i].logit, &rows[i].target, 1, &d, &loss));
+        assert_near("loss", &loss, &rows[i].loss, 1, 1e-6 * rows[i].loss);
+        assert_near("dlogits", &d, &rows[i].slope, 1, 1e-16);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_logits),        cmocka_unit_test(extreme_logits),
-        cmocka_unit_test(a_row_beyond_float32), cmocka_unit_test(outputs_are_optional),
-        cmocka_unit_test(nan_passes_through),   cmocka_unit_test(squared_error),
+        cmocka_unit_test(random_logits),
+        cmocka_unit_test(extreme_logits),
+        cmocka_unit_test(a_row_beyond_float32),
+        cmocka_unit_test(outputs_are_optional),
+        cmocka_unit_test(nan_passes_through),
+        cmocka_unit_test(weighted),
+        cmocka_unit_test(nothing_counts),
+        cmocka_unit_test(weighted_as_plain),
+        cmocka_unit_test(means),
+        cmocka_unit_test(sigmoid_of_extreme_logits),
     };
     return cmocka_run_group_tests_name("loss", tests, NULL, NULL);
 }

@@ -8,13 +8,16 @@ enum { STEPS = 50 };
 
 static const struct shape shape = {1, 1, 2, {3, 5, 7}, 3, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
 
-/* A rule: how the library makes it, and what it does to a value and its slot in float64. */
+enum { MAX_SLOTS = 3 };
+
+/* A rule: how the library makes it, and what update t does to a value and its slots in float64. */
 struct rule {
     const char *name;
     mlstm_status (*create)(const mlstm_stack *stack, mlstm_optimizer **optimizer);
-    const char *slot; /* NULL for none */
-    double first;     /* what the slot begins with */
-    void (*update)(double *value, double *slot, double g);
+    void (*update)(double *value, double *slots, double g, int t);
+    int32_t slots;
+    const char *slot_names[MAX_SLOTS];
+    double first; /* what slot 0 begins with */
 };
 
 static mlstm_status sgd(const mlstm_stack *stack, mlstm_optimizer **optimizer)
@@ -22,9 +25,9 @@ static mlstm_status sgd(const mlstm_stack *stack, mlstm_optimizer **optimizer)
     return mlstm_sgd_create(stack, 0.05f, 0, 0, optimizer);
 }
 
-static void sgd_update(double *value, double *slot, double g)
+static void sgd_update(double *value, double *slots, double g, int t)
 {
-    (void)slot;
+    (void)slots, (void)t;
     *value -= (double)0.05f * g;
 }
 
@@ -33,10 +36,11 @@ static mlstm_status momentum(const mlstm_stack *stack, mlstm_optimizer **optimiz
     return mlstm_sgd_create(stack, 0.05f, 0.9f, 0, optimizer);
 }
 
-static void momentum_update(double *value, double *slot, double g)
+static void momentum_update(double *value, double *slots, double g, int t)
 {
-    *slot = (double)0.9f * *slot + g;
-    *value -= (double)0.05f * *slot;
+    (void)t;
+    slots[0] = (double)0.9f * slots[0] + g;
+    *value -= (double)0.05f * slots[0];
 }
 
 static mlstm_status nesterov(const mlstm_stack *stack, mlstm_optimizer **optimizer)
@@ -44,10 +48,11 @@ static mlstm_status nesterov(const mlstm_stack *stack, mlstm_optimizer **optimiz
     return mlstm_sgd_create(stack, 0.05f, 0.9f, 1, optimizer);
 }
 
-static void nesterov_update(double *value, double *slot, double g)
+static void nesterov_update(double *value, double *slots, double g, int t)
 {
-    *slot = (double)0.9f * *slot + g;
-    *value -= (double)0.05f * (g + (double)0.9f * *slot);
+    (void)t;
+    slots[0] = (double)0.9f * slots[0] + g;
+    *value -= (double)0.05f * (g + (double)0.9f * slots[0]);
 }
 
 static mlstm_status adagrad(const mlstm_stack *stack, mlstm_optimizer **optimizer)
@@ -55,17 +60,132 @@ static mlstm_status adagrad(const mlstm_stack *stack, mlstm_optimizer **optimize
     return mlstm_adagrad_create(stack, 0.3f, 0.2f, optimizer);
 }
 
-static void adagrad_update(double *value, double *slot, double g)
+static void adagrad_update(double *value, double *slots, double g, int t)
 {
-    *slot += g * g;
-    *value -= (double)0.3f * g / sqrt(*slot);
+    (void)t;
+    slots[0] += g * g;
+    *value -= (double)0.3f * g / sqrt(slots[0]);
+}
+
+static mlstm_status rmsprop(const mlstm_stack *stack, mlstm_optimizer **optimizer)
+{
+    return mlstm_rmsprop_create(stack, 0.01f, 0.8f, 0.5f, 1e-3f, 0, optimizer);
+}
+
+static void rmsprop_update(double *value, double *slots, double g, int t)
+{
+    (void)t;
+    slots[0] = (double)0.8f * slots[0] + (1 - (double)0.8f) * g * g;
+    slots[1] = 0.5 * slots[1] + (double)0.01f * g / sqrt(slots[0] + (double)1e-3f);
+    *value -= slots[1];
+}
+
+static mlstm_status centered(const mlstm_stack *stack, mlstm_optimizer **optimizer)
+{
+    return mlstm_rmsprop_create(stack, 0.01f, 0.8f, 0.5f, 1e-3f, 1, optimizer);
+}
+
+static void centered_update(double *value, double *slots, double g, int t)
+{
+    (void)t;
+    slots[0] = (double)0.8f * slots[0] + (1 - (double)0.8f) * g * g;
+    slots[2] = (double)0.8f * slots[2] + (1 - (double)0.8f) * g;
+    const double variance = slots[0] - slots[2] * slots[2];
+    slots[1] = 0.5 * slots[1] + (double)0.01f * g / sqrt(variance + (double)1e-3f);
+    *value -= slots[1];
+}
+
+static void adam_moments(double *slots, double g)
+{
+    slots[0] = (double)0.9f * slots[0] + (1 - (double)0.9f) * g;
+    slots[1] = (double)0.99f * slots[1] + (1 - (double)0.99f) * g * g;
+}
+
+static double adam_step(double square, double moment, int t)
+{
+    const double root = sqrt(square / (1 - pow((double)0.99f, t))) + (double)1e-7f;
+    return (double)0.01f * moment / (1 - pow((double)0.9f, t)) / root;
+}
+
+static mlstm_status adam(const mlstm_stack *stack, mlstm_optimizer **optimizer)
+{
+    return mlstm_adam_create(stack, 0.01f, 0.9f, 0.99f, 1e-7f, optimizer);
+}
+
+static void adam_update(double *value, double *slots, double g, int t)
+{
+    adam_moments(slots, g);
+    *value -= adam_step(slots[1], slots[0], t);
+}
+
+static mlstm_status adamw(const mlstm_stack *stack, mlstm_optimizer **optimizer)
+{
+    return mlstm_adamw_create(stack, 0.01f, 0.9f, 0.99f, 1e-7f, 0.75f, optimizer);
+}
+
+static void adamw_update(double *value, double *slots, double g, int t)
+{
+    *value *= 1 - (double)0.01f * 0.75;
+    adam_update(value, slots, g, t);
+}
+
+static mlstm_status amsgrad(const mlstm_stack *stack, mlstm_optimizer **optimizer)
+{
+    return mlstm_amsgrad_create(stack, 0.01f, 0.9f, 0.99f, 1e-7f, optimizer);
+}
+
+static void amsgrad_update(double *value, double *slots, double g, int t)
+{
+    adam_moments(slots, g);
+    slots[2] = fmax(slots[2], slots[1]);
+    *value -= adam_step(slots[2], slots[0], t);
+}
+
+static mlstm_status nadam(const mlstm_stack *stack, mlstm_optimizer **optimizer)
+{
+    return mlstm_nadam_create(stack, 0.01f, 0.9f, 0.99f, 1e-7f, 0.25f, optimizer);
+}
+
+static void nadam_update(double *value, double *slots, double g, int t)
+{
+    double product = 1, mu = 0;
+    for (int k = 1; k <= t; k++) {
+        mu = (double)0.9f * (1 - 0.5 * pow(0.96, k * 0.25));
+        product *= mu;
+    }
+    const double next = (double)0.9f * (1 - 0.5 * pow(0.96, (t + 1) * 0.25));
+    adam_moments(slots, g);
+    const double root = sqrt(slots[1] / (1 - pow((double)0.99f, t))) + (double)1e-7f;
+    *value -= (double)0.01f * (1 - mu) / (1 - product) * g / root;
+    *value -= (double)0.01f * next / (1 - product * next) * slots[0] / root;
+}
+
+static mlstm_status lion(const mlstm_stack *stack, mlstm_optimizer **optimizer)
+{
+    return mlstm_lion_create(stack, 0.01f, 0.9f, 0.99f, 0.75f, optimizer);
+}
+
+static void lion_update(double *value, double *slots, double g, int t)
+{
+    (void)t;
+    const double mixed = (double)0.9f * slots[0] + (1 - (double)0.9f) * g;
+    *value *= 1 - (double)0.01f * 0.75;
+    *value -= (double)0.01f * ((mixed > 0) - (mixed < 0));
+    slots[0] = (double)0.99f * slots[0] + (1 - (double)0.99f) * g;
 }
 
 static const struct rule rules[] = {
-    {"sgd", sgd, NULL, 0, sgd_update},
-    {"momentum", momentum, "momentum", 0, momentum_update},
-    {"nesterov", nesterov, "momentum", 0, nesterov_update},
-    {"adagrad", adagrad, "accumulator", (double)0.2f, adagrad_update},
+    {"sgd", sgd, sgd_update, 0, {0}, 0},
+    {"momentum", momentum, momentum_update, 1, {"momentum"}, 0},
+    {"nesterov", nesterov, nesterov_update, 1, {"momentum"}, 0},
+    {"adagrad", adagrad, adagrad_update, 1, {"accumulator"}, (double)0.2f},
+    {"rmsprop", rmsprop, rmsprop_update, 2, {"rms", "momentum"}, 1},
+    {"centered rmsprop", centered, centered_update, 3, {"rms", "momentum", "mg"}, 1},
+    {"adam", adam, adam_update, 2, {"exp_avg", "exp_avg_sq"}, 0},
+    {"adamw", adamw, adamw_update, 2, {"exp_avg", "exp_avg_sq"}, 0},
+    {"amsgrad", amsgrad, amsgrad_update, 3, {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, 0},
+    {"nadam", nadam, nadam_update, 2, {"exp_avg", "exp_avg_sq"}, 0},
+    {"lion", lion, lion_update, 1, {"exp_avg"}, 0},
 };
 
 /* Fifty updates by random gradients of very different sizes against the same in float64. */
@@ -76,27 +196,31 @@ static void check_rule(const struct rule *rule)
     struct random random = {2};
     float *g = floats(count), *got = floats(count);
     double *values = test_calloc(count, sizeof(double)),
-           *slots = test_calloc(count, sizeof(double));
+           *slots = test_calloc(count * MAX_SLOTS, sizeof(double)),
+           *slot = test_calloc(count, sizeof(double));
     mlstm_optimizer *optimizer;
     assert_ok(rule->create(m->stack, &optimizer));
     for (size_t i = 0; i < count; i++) {
         values[i] = (double)m->params[i];
-        slots[i] = rule->first;
+        slots[i * MAX_SLOTS] = rule->first;
     }
     for (int step = 0; step < STEPS; step++) {
         random_fill(&random, g, count, -1, 1);
         for (size_t i = 0; i < count; i++) {
             g[i] *= i % 3 ? 1 : 1e-4f;
-            rule->update(&values[i], &slots[i], (double)g[i]);
+            rule->update(&values[i], &slots[i * MAX_SLOTS], (double)g[i], step + 1);
         }
         set_grads(m->stack, m->grads, g);
         assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
     }
     get_params(m->stack, got);
     assert_near(rule->name, got, values, count, 3e-6);
-    if (rule->slot) {
-        get_slot(m->stack, optimizer, rule->slot, got);
-        assert_near(rule->slot, got, slots, count, 1e-6 * (1 + largest(slots, count)));
+    assert_int_equal(mlstm_optimizer_step_count(optimizer), STEPS);
+    for (int32_t k = 0; k < rule->slots; k++) {
+        for (size_t i = 0; i < count; i++)
+            slot[i] = slots[i * MAX_SLOTS + (size_t)k];
+        get_slot(m->stack, optimizer, rule->slot_names[k], got);
+        assert_near(rule->slot_names[k], got, slot, count, 1e-6 * (1 + largest(slot, count)));
     }
     get_grads(m->stack, m->grads, got);
     assert_same_bits("gradients after an update", got, g, count);
@@ -105,6 +229,7 @@ static void check_rule(const struct rule *rule)
     test_free(got);
     test_free(values);
     test_free(slots);
+    test_free(slot);
     free_model(m);
 }
 
@@ -122,10 +247,10 @@ static void slots_have_names(void **state)
     for (size_t i = 0; i < COUNT(rules); i++) {
         mlstm_optimizer *optimizer;
         assert_ok(rules[i].create(stack, &optimizer));
-        assert_int_equal(mlstm_optimizer_slot_count(optimizer), rules[i].slot ? 1 : 0);
-        if (rules[i].slot)
-            assert_string_equal(mlstm_optimizer_slot_name(optimizer, 0), rules[i].slot);
-        assert_null(mlstm_optimizer_slot_name(optimizer, rules[i].slot ? 1 : 0));
+        assert_int_equal(mlstm_optimizer_slot_count(optimizer), rules[i].slots);
+        for (int32_t k = 0; k < rules[i].slots; k++)
+            assert_string_equal(mlstm_optimizer_slot_name(optimizer, k), rules[i].slot_names[k]);
+        assert_null(mlstm_optimizer_slot_name(optimizer, rules[i].slots));
         assert_null(mlstm_optimizer_slot_name(optimizer, -1));
         mlstm_optimizer_destroy(optimizer);
     }
@@ -137,6 +262,7 @@ static void null_is_answered(void **state)
     (void)state;
     mlstm_optimizer_destroy(NULL);
     assert_true(mlstm_optimizer_rate(NULL) == 0);
+    assert_int_equal(mlstm_optimizer_step_count(NULL), 0);
     assert_int_equal(mlstm_optimizer_slot_count(NULL), 0);
     assert_null(mlstm_optimizer_slot_name(NULL, 0));
 }
@@ -169,6 +295,119 @@ static void slots_come_back(void **state)
     assert_near("layer0.kernel", got, expected, 8 * 20, 1e-6);
     mlstm_optimizer_destroy(optimizer);
     test_free(kernel);
+    free_model(m);
+}
+
+static void train(struct model *m, mlstm_optimizer *optimizer, uint64_t first, uint64_t end)
+{
+    const size_t count = param_numbers(&shape);
+    float *g = floats(count);
+    for (uint64_t step = first; step < end; step++) {
+        random_fill(&(struct random){step}, g, count, -1, 1);
+        set_grads(m->stack, m->grads, g);
+        assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
+    }
+    test_free(g);
+}
+
+/* Parameters, slots and the count of steps are all there is: a resumed training goes the same way. */
+static void training_is_resumed(void **state)
+{
+    (void)state;
+    const size_t count = param_numbers(&shape);
+    float *kept = floats(count), *got = floats(count);
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        struct model *m = new_model(&shape, 1), *later = new_model(&shape, 2);
+        mlstm_optimizer *optimizer, *resumed;
+        assert_ok(rules[i].create(m->stack, &optimizer));
+        assert_ok(rules[i].create(later->stack, &resumed));
+        train(m, optimizer, 0, 7);
+        get_params(m->stack, kept);
+        set_params(later->stack, kept);
+        for (int32_t k = 0; k < rules[i].slots; k++) {
+            get_slot(m->stack, optimizer, rules[i].slot_names[k], kept);
+            set_slot(later->stack, resumed, rules[i].slot_names[k], kept);
+        }
+        assert_ok(mlstm_optimizer_set_step_count(resumed, mlstm_optimizer_step_count(optimizer)));
+        train(m, optimizer, 7, 15);
+        train(later, resumed, 7, 15);
+        get_params(m->stack, kept);
+        get_params(later->stack, got);
+        assert_same_bits(rules[i].name, got, kept, count);
+        assert_int_equal(mlstm_optimizer_step_count(resumed), 15);
+        mlstm_optimizer_destroy(optimizer);
+        mlstm_optimizer_destroy(resumed);
+        free_model(m);
+        free_model(later);
+    }
+    test_free(kept);
+    test_free(got);
+}
+
+/* The count may be as large as it can be: no correction divides by 0, and setting it takes no time. */
+static void the_last_step(void **state)
+{
+    (void)state;
+    static const int64_t last = (int64_t)1 << 53;
+    struct model *m = new_model(&shape, 1);
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        mlstm_optimizer *optimizer;
+        float bias[20];
+        assert_ok(rules[i].create(m->stack, &optimizer));
+        assert_ok(mlstm_optimizer_set_step_count(optimizer, last - 1));
+        train(m, optimizer, 0, 1);
+        assert_true(mlstm_optimizer_step_count(optimizer) == last);
+        assert_ok(mlstm_stack_get_param(m->stack, "layer0.bias", bias, 20));
+        for (size_t k = 0; k < 20; k++)
+            assert_true(isfinite(bias[k]));
+        mlstm_optimizer_destroy(optimizer);
+    }
+    free_model(m);
+}
+
+/* No gradient: nothing moves but by decay, and nothing becomes NaN, the padding neither. */
+static void zero_gradients(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shape, 1);
+    const float zeros[20] = {0};
+    assert_ok(mlstm_grads_zero(m->grads));
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        mlstm_optimizer *optimizer;
+        float bias[20];
+        assert_ok(rules[i].create(m->stack, &optimizer));
+        assert_ok(mlstm_stack_set_param(m->stack, "layer0.bias", zeros, 20));
+        for (int step = 0; step < 3; step++)
+            assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
+        assert_ok(mlstm_stack_get_param(m->stack, "layer0.bias", bias, 20));
+        assert_same_bits(rules[i].name, bias, zeros, 20);
+        mlstm_optimizer_destroy(optimizer);
+    }
+    struct results *results = new_results(&shape);
+    run_model(m, m->state, m->grads, results);
+    for (size_t i = 0; i < y_numbers(&shape); i++)
+        assert_true(isfinite(results->y[i]));
+    free_results(results);
+    free_model(m);
+}
+
+/* One gradient for long: the centered variance is 0 but for rounding, which may not make it NaN. */
+static void a_constant_gradient_centered(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shape, 1);
+    mlstm_optimizer *optimizer;
+    float bias[20], got[20];
+    for (size_t i = 0; i < 20; i++)
+        bias[i] = 1.1f * (float)i - 7.3f;
+    assert_ok(mlstm_grads_set(m->grads, "layer0.bias", bias, 20));
+    assert_ok(mlstm_rmsprop_create(m->stack, 1e-9f, 0.9f, 0, 1e-10f, 1, &optimizer));
+    for (int step = 0; step < 1000; step++)
+        assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
+    assert_ok(mlstm_stack_get_param(m->stack, "layer0.bias", got, 20));
+    for (size_t i = 0; i < 20; i++)
+        assert_true(isfinite(got[i]));
+    mlstm_optimizer_destroy(optimizer);
     free_model(m);
 }
 
@@ -226,6 +465,8 @@ int main(void)
         cmocka_unit_test(rules_are_the_formulas), cmocka_unit_test(slots_have_names),
         cmocka_unit_test(null_is_answered),       cmocka_unit_test(slots_come_back),
         cmocka_unit_test(the_rate_can_change),    cmocka_unit_test(updates_reach_the_passes),
+        cmocka_unit_test(training_is_resumed),    cmocka_unit_test(the_last_step),
+        cmocka_unit_test(zero_gradients),         cmocka_unit_test(a_constant_gradient_centered),
     };
     return cmocka_run_group_tests_name("optimizer", tests, NULL, NULL);
 }

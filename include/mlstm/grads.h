@@ -72,6 +72,34 @@ MLSTM_API mlstm_status mlstm_grads_norm(const mlstm_grads *grads, float *norm);
 MLSTM_API mlstm_status mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm, float *norm);
 
 /**
+ * Clips every parameter's gradient by its own norm, as ::mlstm_grads_clip_norm does by the global
+ * one (TensorFlow's `clip_by_norm`).
+ *
+ * @param max_norm above 0
+ * @retval MLSTM_ERROR_NOT_FINITE a norm is NaN or infinite; the sentence names the parameter, and all
+ *         gradients are as before
+ */
+MLSTM_API mlstm_status mlstm_grads_clip_param_norm(mlstm_grads *grads, float max_norm);
+
+/**
+ * Clips every number to -limit to limit (TensorFlow's `clip_by_value`, PyTorch's `clip_grad_value_`).
+ * NaN stays.
+ *
+ * @param limit above 0
+ */
+MLSTM_API mlstm_status mlstm_grads_clip_value(mlstm_grads *grads, float limit);
+
+/**
+ * Looks for a NaN or an infinity.
+ *
+ * @param[out] name  with ::MLSTM_ERROR_NOT_FINITE, the first parameter that has one: a string that is
+ *                   good until the gradients are freed; NULL where it is not wanted
+ * @retval MLSTM_OK every number is finite
+ * @retval MLSTM_ERROR_NOT_FINITE one is not; the sentence names the parameter
+ */
+MLSTM_API mlstm_status mlstm_grads_check(const mlstm_grads *grads, const char **name);
+
+/**
  * Copies the gradient of one parameter out, in the parameter's canonical layout.
  *
  * @param name  as in ::mlstm_stack_get_param

@@ -48,6 +48,79 @@ MLSTM_API mlstm_status mlstm_softmax_cross_entropy(const float *logits, const in
                                                    float *loss);
 
 /**
+ * Softmax cross entropy with a weight for each row, label smoothing (Szegedy et al. 2016) and a label
+ * that is ignored; TensorFlow 1's `tf.losses.softmax_cross_entropy` with its default reduction:
+ *
+ *     z[r] = (1 - smoothing) * one_hot(labels[r]) + smoothing / classes
+ *     loss = -1/N * sum over r of weights[r] * sum over k of z[r][k] * log(softmax(logits[r])[k])
+ *
+ * where N is the number of rows whose weight is not 0. A row with the ignored label counts as one of
+ * weight 0; its gradient is 0 whatever its logits. Without weights that is PyTorch's
+ * `CrossEntropyLoss` with `ignore_index` and `label_smoothing`, but the loss of no rows at all is 0.
+ * Rows are computed one by one: where none of this is needed, ::mlstm_softmax_cross_entropy is faster
+ * for few classes.
+ *
+ * @param logits              `[rows, classes]`
+ * @param labels              `[rows]`, each in 0 to classes-1, or `ignored`
+ * @param weights             `[rows]`; NULL for 1 everywhere
+ * @param rows                at least 1; T*B for a window
+ * @param classes             at least 1
+ * @param ignored             any number, often -1 or, in PyTorch, -100
+ * @param smoothing           0 to 1
+ * @param[out] probabilities  `[rows, classes]`: softmax of the logits; NULL where not wanted
+ * @param[out] dlogits        `[rows, classes]`: gradient of the loss; NULL where not wanted
+ * @param[out] loss           one number; NULL where not wanted
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, a size or `smoothing` out of range, or a label; the
+ *         sentence names the row
+ */
+MLSTM_API mlstm_status mlstm_softmax_cross_entropy_weighted(
+    const float *logits, const int32_t *labels, const float *weights, size_t rows, int32_t classes,
+    int32_t ignored, float smoothing, float *probabilities, float *dlogits, float *loss);
+
+/**
+ * Sigmoid cross entropy, for outputs that are each a probability of their own, averaged:
+ * `loss = -1/count * sum of targets * log(s) + (1 - targets) * log(1 - s)`, `s = sigmoid(logits)`.
+ *
+ * Safe for any finite logits: computed as `max(x, 0) - x * z + log(1 + exp(-|x|))`. TensorFlow's
+ * `reduce_mean(sigmoid_cross_entropy_with_logits)`, PyTorch's `BCEWithLogitsLoss`.
+ *
+ * @param logits        `[count]`
+ * @param targets       `[count]`: 0 to 1
+ * @param count         at least 1; T*B*O for a window
+ * @param[out] dlogits  `[count]`: gradient of the loss; NULL where not wanted
+ * @param[out] loss     one number; NULL where not wanted
+ */
+MLSTM_API mlstm_status mlstm_sigmoid_cross_entropy(const float *logits, const float *targets,
+                                                   size_t count, float *dlogits, float *loss);
+
+/**
+ * Mean absolute error: `loss = 1/count * sum of |outputs - targets|`; the gradient at 0 is 0.
+ * PyTorch's `L1Loss`, Keras' `MeanAbsoluteError`.
+ *
+ * @param outputs,targets `[count]`
+ * @param count           at least 1; T*B*O for a window
+ * @param[out] doutputs   `[count]`: gradient of the loss; NULL where not wanted
+ * @param[out] loss       one number; NULL where not wanted
+ */
+MLSTM_API mlstm_status mlstm_absolute_error(const float *outputs, const float *targets,
+                                            size_t count, float *doutputs, float *loss);
+
+/**
+ * Huber's loss (1964), TensorFlow 1's `tf.losses.huber_loss`, averaged; with `d = outputs - targets`:
+ *
+ *     |d| <= delta:  d * d / 2
+ *     otherwise:     delta * |d| - delta * delta / 2
+ *
+ * @param outputs,targets `[count]`
+ * @param count           at least 1; T*B*O for a window
+ * @param delta           finite and above 0 (TensorFlow: 1)
+ * @param[out] doutputs   `[count]`: gradient of the loss; NULL where not wanted
+ * @param[out] loss       one number; NULL where not wanted
+ */
+MLSTM_API mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t count,
+                                        float delta, float *doutputs, float *loss);
+
+/**
  * Mean squared error: `loss = 1/count * sum of (outputs - targets)^2`.
  * PyTorch's `MSELoss`, Keras' `MeanSquaredError`.
  *

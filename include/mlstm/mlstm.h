@@ -17,8 +17,8 @@
  * | `mlstm_optimizer`  | an update rule and its slots                                 | optimizer.h |
  *
  * Three verbs move data: ::mlstm_step_forward (or ::mlstm_forward for a whole window),
- * ::mlstm_backward (pass.h) and ::mlstm_apply_grads (optimizer.h). Losses are in loss.h, statuses
- * and error sentences in status.h, the caller's allocator in allocator.h.
+ * ::mlstm_backward (pass.h) and ::mlstm_apply_grads (optimizer.h). Losses are in loss.h, learning
+ * rates in schedule.h, statuses and error sentences in status.h, the caller's allocator in allocator.h.
  *
  * @section example A whole training program
  *
@@ -41,7 +41,8 @@
  *   over its cells. States, gradients and optimizers belong to the stack that they were made from
  *   (every function refuses those of another stack), but may be freed before or after it.
  * - **Memory.** It is allocated by `_create`, ::mlstm_stack_set_readout and
- *   ::mlstm_state_set_threads, never by a forward, backward or update call.
+ *   ::mlstm_state_set_threads, and for a while by ::MLSTM_ORTHOGONAL; never by a forward, backward or
+ *   update call.
  * - **Threads.** Different handles may be used from different threads at the same time. One handle
  *   may not, with one exception that matters: any number of threads may read one stack (`const
  *   mlstm_stack *`), each with a state and gradients of its own, while nobody changes its parameters.
@@ -55,6 +56,7 @@
 #include <mlstm/loss.h>
 #include <mlstm/optimizer.h>
 #include <mlstm/pass.h>
+#include <mlstm/schedule.h>
 #include <mlstm/stack.h>
 #include <mlstm/state.h>
 #include <mlstm/status.h>

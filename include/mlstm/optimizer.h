@@ -65,6 +65,128 @@ MLSTM_API mlstm_status mlstm_adagrad_create(const mlstm_stack *stack, float rate
                                             float initial_accumulator,
                                             mlstm_optimizer **optimizer);
 
+/**
+ * RMSProp (Tieleman & Hinton 2012), TensorFlow r1.1 `RMSPropOptimizer`, with epsilon inside the root:
+ *
+ *     r  = decay * r + (1 - decay) * g * g
+ *     m  = momentum * m + rate * g / sqrt(r + epsilon)
+ *     v -= m
+ *
+ * and centered (Graves 2013), where rounding may not make the difference negative:
+ *
+ *     a  = decay * a + (1 - decay) * g
+ *     m  = momentum * m + rate * g / sqrt(r - a * a + epsilon)
+ *
+ * Its slots are "rms" (r), 1 at first, "momentum" (m), 0 at first, and, centered, "mg" (a), 0 at first.
+ *
+ * @param stack           only its sizes are read
+ * @param rate            the learning rate; finite
+ * @param decay           at least 0, below 1 (TensorFlow: 0.9)
+ * @param momentum        at least 0, below 1 (TensorFlow: 0)
+ * @param epsilon         finite and above 0 (TensorFlow: 1e-10)
+ * @param centered        0 or 1
+ * @param[out] optimizer  free it with ::mlstm_optimizer_destroy
+ */
+MLSTM_API mlstm_status mlstm_rmsprop_create(const mlstm_stack *stack, float rate, float decay,
+                                            float momentum, float epsilon, int32_t centered,
+                                            mlstm_optimizer **optimizer);
+
+/**
+ * Adam (Kingma & Ba 2015), PyTorch `torch.optim.Adam`; t is the number of the update, from 1:
+ *
+ *     m  = beta1 * m + (1 - beta1) * g
+ *     s  = beta2 * s + (1 - beta2) * g * g
+ *     v -= rate / (1 - beta1^t) * m / (sqrt(s) / sqrt(1 - beta2^t) + epsilon)
+ *
+ * Its slots are "exp_avg" (m) and "exp_avg_sq" (s), 0 at first.
+ *
+ * @param stack           only its sizes are read
+ * @param rate            the learning rate; finite
+ * @param beta1           at least 0, below 1 (PyTorch: 0.9)
+ * @param beta2           at least 0, below 1 (PyTorch: 0.999)
+ * @param epsilon         finite and above 0 (PyTorch: 1e-8)
+ * @param[out] optimizer  free it with ::mlstm_optimizer_destroy
+ */
+MLSTM_API mlstm_status mlstm_adam_create(const mlstm_stack *stack, float rate, float beta1,
+                                         float beta2, float epsilon, mlstm_optimizer **optimizer);
+
+/**
+ * AdamW (Loshchilov & Hutter 2019), PyTorch `torch.optim.AdamW`: as ::mlstm_adam_create, after
+ *
+ *     v *= 1 - rate * weight_decay
+ *
+ * of every parameter, biases too.
+ *
+ * @param stack           only its sizes are read
+ * @param rate            the learning rate; finite
+ * @param beta1,beta2     at least 0, below 1 (PyTorch: 0.9, 0.999)
+ * @param epsilon         finite and above 0 (PyTorch: 1e-8)
+ * @param weight_decay    finite and at least 0 (PyTorch: 0.01)
+ * @param[out] optimizer  free it with ::mlstm_optimizer_destroy
+ */
+MLSTM_API mlstm_status mlstm_adamw_create(const mlstm_stack *stack, float rate, float beta1,
+                                          float beta2, float epsilon, float weight_decay,
+                                          mlstm_optimizer **optimizer);
+
+/**
+ * AMSGrad (Reddi et al. 2018), PyTorch `torch.optim.Adam(amsgrad=True)`: as ::mlstm_adam_create, with
+ *
+ *     x  = max(x, s)
+ *     v -= rate / (1 - beta1^t) * m / (sqrt(x) / sqrt(1 - beta2^t) + epsilon)
+ *
+ * Its third slot is "max_exp_avg_sq" (x), 0 at first.
+ *
+ * @param stack           only its sizes are read
+ * @param rate            the learning rate; finite
+ * @param beta1,beta2     at least 0, below 1 (PyTorch: 0.9, 0.999)
+ * @param epsilon         finite and above 0 (PyTorch: 1e-8)
+ * @param[out] optimizer  free it with ::mlstm_optimizer_destroy
+ */
+MLSTM_API mlstm_status mlstm_amsgrad_create(const mlstm_stack *stack, float rate, float beta1,
+                                            float beta2, float epsilon,
+                                            mlstm_optimizer **optimizer);
+
+/**
+ * Nadam (Dozat 2016), PyTorch `torch.optim.NAdam` since 2.0 (1.13 has mu(t) in M(t+1) twice);
+ * m, s and t as in ::mlstm_adam_create:
+ *
+ *     mu(t) = beta1 * (1 - 0.5 * 0.96^(t * momentum_decay)),   M(t) = mu(1) * ... * mu(t)
+ *     v -= rate * ((1 - mu(t)) / (1 - M(t)) * g + mu(t+1) / (1 - M(t+1)) * m)
+ *          / (sqrt(s / (1 - beta2^t)) + epsilon)
+ *
+ * Its slots are "exp_avg" (m) and "exp_avg_sq" (s), 0 at first.
+ *
+ * @param stack           only its sizes are read
+ * @param rate            the learning rate; finite
+ * @param beta1,beta2     at least 0, below 1 (PyTorch: 0.9, 0.999)
+ * @param epsilon         finite and above 0 (PyTorch: 1e-8)
+ * @param momentum_decay  finite and at least 0 (PyTorch: 0.004)
+ * @param[out] optimizer  free it with ::mlstm_optimizer_destroy
+ */
+MLSTM_API mlstm_status mlstm_nadam_create(const mlstm_stack *stack, float rate, float beta1,
+                                          float beta2, float epsilon, float momentum_decay,
+                                          mlstm_optimizer **optimizer);
+
+/**
+ * Lion (Chen et al. 2023, "Symbolic discovery of optimization algorithms"), the authors' own rule:
+ *
+ *     v *= 1 - rate * weight_decay
+ *     v -= rate * sign(beta1 * m + (1 - beta1) * g)            sign(0) = 0
+ *     m  = beta2 * m + (1 - beta2) * g
+ *
+ * Its slot is "exp_avg" (m), 0 at first.
+ *
+ * @param stack           only its sizes are read
+ * @param rate            the learning rate; finite
+ * @param beta1           at least 0, below 1 (the authors: 0.9)
+ * @param beta2           at least 0, below 1 (the authors: 0.99)
+ * @param weight_decay    finite and at least 0 (the authors: 0)
+ * @param[out] optimizer  free it with ::mlstm_optimizer_destroy
+ */
+MLSTM_API mlstm_status mlstm_lion_create(const mlstm_stack *stack, float rate, float beta1,
+                                         float beta2, float weight_decay,
+                                         mlstm_optimizer **optimizer);
+
 /** Frees an optimizer. NULL is left alone. */
 MLSTM_API void mlstm_optimizer_destroy(mlstm_optimizer *optimizer);
 
@@ -73,6 +195,17 @@ MLSTM_API mlstm_status mlstm_optimizer_set_rate(mlstm_optimizer *optimizer, floa
 
 /** The learning rate; 0 for NULL. */
 MLSTM_API float mlstm_optimizer_rate(const mlstm_optimizer *optimizer);
+
+/** How many updates the optimizer has made; 0 for NULL. */
+MLSTM_API int64_t mlstm_optimizer_step_count(const mlstm_optimizer *optimizer);
+
+/**
+ * Sets how many updates were made before the next: what t goes on from. With the slots, it is all
+ * that training needs to be resumed.
+ *
+ * @param count 0 to 2^53
+ */
+MLSTM_API mlstm_status mlstm_optimizer_set_step_count(mlstm_optimizer *optimizer, int64_t count);
 
 /** How many slots the rule keeps for each parameter; 0 for NULL. */
 MLSTM_API int32_t mlstm_optimizer_slot_count(const mlstm_optimizer *optimizer);

@@ -52,9 +52,31 @@ enum mlstm_readout_source {
 enum mlstm_initializer {
     MLSTM_ZEROS = 0,         /**< 0; `a` and `b` are not used. */
     MLSTM_UNIFORM = 1,       /**< Uniform in [a, b); both finite, a <= b. */
-    MLSTM_GLOROT_UNIFORM = 2 /**< Uniform in [-s, s), s = sqrt(6 / (rows + columns)) of the matrix
-                                  (Glorot & Bengio 2010; TensorFlow's default); 0 for a bias; `a` and
-                                  `b` are not used. */
+    /** Uniform in [-s, s), s = sqrt(6 / (rows + columns)) of the matrix (Glorot & Bengio 2010;
+        TensorFlow's default); 0 for a bias; `a` and `b` are not used. */
+    MLSTM_GLOROT_UNIFORM = 2,
+    /** Normal with the standard deviation sqrt(2 / (rows + columns)) (PyTorch's `xavier_normal_`);
+        0 for a bias; `a` and `b` are not used. */
+    MLSTM_GLOROT_NORMAL = 3,
+    /** Uniform in [-s, s), s = sqrt(6 / rows) (He et al. 2015; PyTorch's `kaiming_uniform_`, Keras'
+        `he_uniform`); 0 for a bias; `a` and `b` are not used. */
+    MLSTM_HE_UNIFORM = 4,
+    /** Normal with the standard deviation sqrt(2 / rows) (PyTorch's `kaiming_normal_`); 0 for a bias;
+        `a` and `b` are not used. */
+    MLSTM_HE_NORMAL = 5,
+    /** Normal with the mean a and the standard deviation b; both finite, b not below 0. */
+    MLSTM_NORMAL = 6,
+    /** As ::MLSTM_NORMAL, drawn again where it is two standard deviations or more from the mean
+        (TensorFlow's `truncated_normal`). */
+    MLSTM_TRUNCATED_NORMAL = 7,
+    /** a, finite; `b` is not used. */
+    MLSTM_CONSTANT = 8,
+    /** Orthogonal times the gain a, finite (Saxe et al. 2014); 0 for a bias; `b` is not used.
+        Of `layerN.kernel`, the recurrent rows of each gate are one such matrix, and the input rows are
+        uniform in [-s, s), s = sqrt(6 / (I + 4H)), whatever the gain, as in Keras' `LSTM`. Other
+        matrices have orthonormal rows, or columns where these are fewer. Uniform among all such
+        matrices. Needs memory for one of them in float64 while it runs. */
+    MLSTM_ORTHOGONAL = 9
 };
 
 /**
@@ -112,11 +134,14 @@ MLSTM_API int32_t mlstm_stack_output_size(const mlstm_stack *stack);
  * Gives every kernel new values and sets every bias to 0.
  *
  * A value depends on the seed, the parameter's index and the element's place in canonical layout
- * alone (Philox 4x32-10, Salmon et al. 2011), so a seed gives the same weights on every machine.
+ * alone (Philox 4x32-10, Salmon et al. 2011), so a seed gives the same weights on every machine; those
+ * that are not uniform up to the last bits of its mathematical library.
  *
- * @param initializer ::MLSTM_ZEROS or ::MLSTM_GLOROT_UNIFORM; the others need numbers, see
- *                    ::mlstm_stack_init_param
+ * @param initializer ::MLSTM_ZEROS, ::MLSTM_GLOROT_UNIFORM, ::MLSTM_GLOROT_NORMAL,
+ *                    ::MLSTM_HE_UNIFORM, ::MLSTM_HE_NORMAL, or ::MLSTM_ORTHOGONAL with gain 1; the
+ *                    others need numbers, see ::mlstm_stack_init_param
  * @param seed        any
+ * @retval MLSTM_ERROR_OUT_OF_MEMORY of ::MLSTM_ORTHOGONAL alone
  */
 MLSTM_API mlstm_status mlstm_stack_init(mlstm_stack *stack, int32_t initializer, uint64_t seed);
 
@@ -128,6 +153,7 @@ MLSTM_API mlstm_status mlstm_stack_init(mlstm_stack *stack, int32_t initializer,
  * @param a,b         what the initializer takes
  * @param seed        any
  * @retval MLSTM_ERROR_NOT_FOUND no parameter of that name
+ * @retval MLSTM_ERROR_OUT_OF_MEMORY of ::MLSTM_ORTHOGONAL alone
  */
 MLSTM_API mlstm_status mlstm_stack_init_param(mlstm_stack *stack, const char *name,
                                               int32_t initializer, float a, float b,

@@ -108,6 +108,29 @@ struct cell_backward {
     size_t dgates_panel;
 };
 
+/*
+ * An update of the Adam family, which differ in its numbers alone:
+ *     m = beta1 * m + (1 - beta1) * g
+ *     s = beta2 * s + (1 - beta2) * g * g
+ *     v = keep * v - (moment_rate * m + grad_rate * g) / (root_scale * sqrt(s) + epsilon)
+ */
+struct adam {
+    float *values, *first, *second;
+    float *largest; /* whose root is taken instead of s: the largest s so far; or NULL */
+    const float *grads;
+    size_t count;
+    float beta1, beta2, keep, moment_rate, grad_rate, root_scale, epsilon;
+};
+
+/* r = decay * r + (1 - decay) * g * g, and m and v after it as in optimizer.h. */
+struct rmsprop {
+    float *values, *squares, *moments;
+    float *means; /* NULL where it is not centered */
+    const float *grads;
+    size_t count;
+    float decay, rate, momentum, epsilon;
+};
+
 struct kernels {
     const char *name;
     int32_t width; /* W */
@@ -126,11 +149,16 @@ struct kernels {
                      int32_t rows);
     void (*scale)(float *values, size_t count, float factor);
     void (*add)(float *values, const float *other, size_t count);
+    void (*clip)(float *values, size_t count, float limit); /* to [-limit, limit]; NaN stays */
     double (*sum_of_squares)(const float *values, size_t count);
     void (*sgd)(float *values, const float *grads, size_t count, float rate);
     void (*momentum)(float *values, float *moments, const float *grads, size_t count, float rate,
                      float momentum, int32_t nesterov);
     void (*adagrad)(float *values, float *accumulators, const float *grads, size_t count, float rate);
+    void (*rmsprop)(const struct rmsprop *);
+    void (*adam)(const struct adam *);
+    void (*lion)(float *values, float *moments, const float *grads, size_t count, float rate,
+                 float beta1, float beta2, float keep);
     /* Probabilities, gradient and the sum of losses of `rows` rows; the arrays may be NULL. */
     double (*softmax_cross_entropy)(const float *logits, const int32_t *labels, size_t rows,
                                     int32_t classes, float gradient_scale, float *probabilities,
