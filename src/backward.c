@@ -69,6 +69,8 @@ static void add_gradient(const struct pass *pass, const struct matrix *m, int32_
         .k_end = k.end,
         .panel_begin = panel.begin,
         .panel_end = panel.end,
+        .last = m->panels - 1,
+        .keep = matrix_keep(m),
     });
 }
 
@@ -169,7 +171,8 @@ static void backward_steps(const struct pass *pass, int32_t layer, struct worker
     const size_t here = (size_t)pass->first * (size_t)state->batch * s->row;
     struct range row = {0, state->batch}, block = {0, part->blocks};
     const bool alone = worker->count == 1 || s->small;
-    if (!alone)
+    const bool own_rows = !alone && worker_rows(worker, state->batch, &row);
+    if (!alone && !own_rows)
         worker_share(worker, state->batch, part->blocks, &row, &block);
     struct cell_backward step = {
         .batch = state->batch,
@@ -197,9 +200,10 @@ static void backward_steps(const struct pass *pass, int32_t layer, struct worker
         .carry_row = s->carry_row,
         .dgates = state->dgates,
         .dgates_panel = state->chunk_rows * (size_t)m->width,
+        .keep = matrix_keep(m),
     };
-    if (alone) {
-        if (worker->index == 0)
+    if (alone || own_rows) {
+        if (own_rows || worker->index == 0)
             layout->kernels->cell_backward(&step);
         worker_wait(worker);
         return;

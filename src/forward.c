@@ -91,6 +91,13 @@ static void forward_layer(const struct pass *pass, int32_t layer, const float *x
         return;
     }
     struct range row, panel;
+    if (worker_rows(worker, state->batch, &row)) {
+        step->row_begin = row.begin;
+        step->row_end = row.end;
+        kernels->cell_forward(step);
+        worker_wait(worker);
+        return;
+    }
     worker_share(worker, state->batch, step->panel_end, &row, &panel);
     step->row_begin = row.begin;
     step->row_end = row.end;

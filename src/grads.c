@@ -46,6 +46,8 @@ mlstm_status mlstm_grads_zero(mlstm_grads *grads)
 mlstm_status mlstm_grads_scale(mlstm_grads *grads, float factor)
 {
     REQUIRE_POINTER(grads);
+    REQUIRE(isfinite(factor), MLSTM_ERROR_INVALID_ARGUMENT, "factor must be finite, got %g",
+            (double)factor);
     grads->layout->kernels->scale(grads->values, grads->layout->count, factor);
     return MLSTM_OK;
 }

@@ -46,7 +46,7 @@ static void add_part(struct layout *layout, struct arena *transposed, struct mat
 }
 
 static void add_param(struct layout *layout, int32_t matrix, int32_t first, int32_t rows,
-                      const char *format, int32_t layer)
+                      const char *name, int32_t layer)
 {
     const struct matrix *m = &layout->matrices[matrix];
     struct param *p = &layout->param[layout->params++];
@@ -55,11 +55,10 @@ static void add_param(struct layout *layout, int32_t matrix, int32_t first, int3
                         .rows = rows,
                         .columns = m->gates * m->units,
                         .rank = first == 0 ? 1 : 2};
-    /* `format` is one of the literals below. */
     if (layer < 0)
-        snprintf(p->name, sizeof p->name, "readout.%s", format);
+        snprintf(p->name, sizeof p->name, "readout.%s", name);
     else
-        snprintf(p->name, sizeof p->name, "layer%d.%s", layer, format);
+        snprintf(p->name, sizeof p->name, "layer%d.%s", layer, name);
 }
 
 static void add_matrix(struct layout *layout, struct arena *block, struct arena *transposed,
@@ -73,6 +72,9 @@ static void add_matrix(struct layout *layout, struct arena *block, struct arena 
                          .panel_units = panel_units,
                          .width = gates * panel_units,
                          .panels = divide_up(units, panel_units)};
+    m->padded = units % panel_units != 0;
+    for (int32_t column = 0; column < m->width; column++)
+        m->keep[column] = column % panel_units < units - (m->panels - 1) * panel_units ? -1 : 0;
     m->panel = ((size_t)m->inputs + 1) * (size_t)m->width;
     m->offset = arena_take(block, (size_t)m->inputs + 1, (size_t)m->width, (size_t)m->panels);
     add_part(layout, transposed, m, 0, 0, rows[0]);
@@ -97,13 +99,13 @@ static struct layout *layout_allocate(const mlstm_allocator *allocator, int32_t 
     return NULL;
 }
 
-mlstm_status layout_create(const mlstm_allocator *allocator, const int32_t *sizes, int32_t layers,
-                           int32_t outputs, int32_t sources, struct layout **made)
+mlstm_status layout_create(const char *function, const mlstm_allocator *allocator,
+                           const int32_t *sizes, int32_t layers, int32_t outputs, int32_t sources, struct layout **made)
 {
     struct arena block = {0}, transposed = {0};
     struct layout *layout = layout_allocate(allocator, layers);
     if (!layout)
-        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "the allocator gave no memory");
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: the allocator gave no memory", function);
     layout->sources = sources;
     for (int32_t l = 0; l < layers; l++) {
         const int32_t rows[2] = {sizes[l], sizes[l + 1]};
@@ -128,7 +130,8 @@ mlstm_status layout_create(const mlstm_allocator *allocator, const int32_t *size
     layout->transposed_count = transposed.count;
     if (block.overflow || transposed.overflow) {
         layout_release(layout);
-        return fail(MLSTM_ERROR_TOO_LARGE, "parameters of %d layers cannot be addressed", layers);
+        return fail(MLSTM_ERROR_TOO_LARGE, "%s: the parameters of %d layers cannot be addressed",
+                    function, layers);
     }
     *made = layout;
     return MLSTM_OK;

@@ -8,6 +8,7 @@
  */
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,7 +39,16 @@ struct matrix {
     size_t panel;  /* floats of one */
     size_t offset; /* of panel 0 in the block */
     struct part parts[2];
+    /* By column of the last panel: all bits where it exists, none where it is padding. */
+    bool padded;
+    int32_t keep[64];
 };
+
+/* What a kernel is given for it; NULL where there is no padding. */
+static inline const int32_t *matrix_keep(const struct matrix *matrix)
+{
+    return matrix->padded ? matrix->keep : NULL;
+}
 
 struct param {
     char name[32];
@@ -62,9 +72,12 @@ struct layout {
     size_t transposed_count; /* floats of the transposed buffer */
 };
 
-/* `sizes` are I, H of layer 0, H of layer 1, ...; `outputs` and `sources` 0 for no readout. */
-mlstm_status layout_create(const mlstm_allocator *allocator, const int32_t *sizes, int32_t layers,
-                           int32_t outputs, int32_t sources, struct layout **layout);
+/*
+ * `sizes` are I, H of layer 0, H of layer 1, ...; `outputs` and `sources` 0 for no readout. An error
+ * names the public function that was called.
+ */
+mlstm_status layout_create(const char *function, const mlstm_allocator *allocator,
+                           const int32_t *sizes, int32_t layers, int32_t outputs, int32_t sources, struct layout **layout);
 struct layout *layout_retain(struct layout *layout);
 void layout_release(struct layout *layout);
 

@@ -33,24 +33,25 @@ static mlstm_status check_cells(mlstm_cell *const *cells, int32_t count)
 }
 
 /* A layout for the stack's cells and the block of zeros that goes with it. */
-static mlstm_status make_params(const mlstm_allocator *allocator, mlstm_cell *const *cells,
+static mlstm_status make_params(const char *function, const mlstm_allocator *allocator, mlstm_cell *const *cells,
                                 int32_t count, int32_t outputs, int32_t sources,
                                 struct layout **layout, float **params)
 {
     int32_t *sizes = allocate(allocator, ((size_t)count + 1) * sizeof *sizes);
     if (!sizes)
-        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "the allocator gave no memory");
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: the allocator gave no memory", function);
     sizes[0] = cells[0]->input;
     for (int32_t l = 0; l < count; l++)
         sizes[l + 1] = cells[l]->hidden;
-    mlstm_status status = layout_create(allocator, sizes, count, outputs, sources, layout);
+    mlstm_status status = layout_create(function, allocator, sizes, count, outputs, sources, layout);
     release(allocator, sizes);
     if (status != MLSTM_OK)
         return status;
     *params = allocate(allocator, (*layout)->count * sizeof **params);
     if (*params)
         return MLSTM_OK;
-    status = fail(MLSTM_ERROR_OUT_OF_MEMORY, "no memory for %zu parameters", (*layout)->count);
+    status = fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: no memory for %zu parameters", function,
+                  (*layout)->count);
     layout_release(*layout);
     return status;
 }
@@ -70,8 +71,9 @@ mlstm_status mlstm_stack_create(mlstm_cell *const *cells, int32_t count, mlstm_s
     made->allocator = allocator;
     made->cells = allocate(&allocator, (size_t)count * sizeof *made->cells);
     status = made->cells
-                 ? make_params(&allocator, cells, count, 0, 0, &made->layout, &made->params)
-                 : fail(MLSTM_ERROR_OUT_OF_MEMORY, "no memory for %d layers", count);
+                 ? make_params(__func__, &allocator, cells, count, 0, 0, &made->layout,
+                               &made->params)
+                 : fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: no memory for %d layers", __func__, count);
     if (status != MLSTM_OK) {
         release(&allocator, made->cells);
         release(&allocator, made);
@@ -113,7 +115,7 @@ mlstm_status mlstm_stack_set_readout(mlstm_stack *stack, int32_t outputs, int32_
             "sources must be MLSTM_READOUT_C, MLSTM_READOUT_H or both, got %d", sources);
     struct layout *old = stack->layout, *layout;
     float *params;
-    const mlstm_status status = make_params(&stack->allocator, stack->cells, old->layers, outputs,
+    const mlstm_status status = make_params(__func__, &stack->allocator, stack->cells, old->layers, outputs,
                                             sources, &layout, &params);
     if (status != MLSTM_OK)
         return status;
@@ -213,7 +215,7 @@ mlstm_status stack_need_transposed(const mlstm_stack *stack)
         return MLSTM_OK;
     float *made = allocate(&stack->allocator, stack->layout->transposed_count * sizeof *made);
     if (!made)
-        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "no memory for the transposed kernels");
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "mlstm_state_create: no memory for the transposed kernels");
     for (int32_t m = 0; m < stack->layout->layers + (stack->layout->sources ? 1 : 0); m++)
         refresh(stack, m, made);
     if (!atomic_compare_exchange_strong(place, &expected, made))

@@ -22,8 +22,8 @@ const char foreign_state[] =
 /* How many threads are worth waking for so many steps. */
 static int32_t pass_threads(const struct mlstm_state *state, int32_t steps)
 {
-    /* In multiply-adds: what a helper must have to do between two meetings, and to be woken at all. */
-    const double per_meeting = 1e5, per_pass = 1e6;
+    /* In multiply-adds: what must be done in a pass, and by each thread between two meetings. */
+    const double per_pass = 2e6, per_meeting = 4e5;
     double recurrent = 0.0, all = 0.0;
     for (int32_t l = 0; l < state->layout->layers; l++) {
         const struct matrix *m = &state->layout->matrices[l];
@@ -33,8 +33,12 @@ static int32_t pass_threads(const struct mlstm_state *state, int32_t steps)
     }
     if (all < per_pass)
         return 1;
-    const double most = recurrent / per_meeting;
-    return most < state->threads ? (most < 1.0 ? 1 : (int32_t)most) : state->threads;
+    /* By rows they do not meet at every step. */
+    const int32_t by_rows = state->batch / OWN_ROWS;
+    const int32_t most = recurrent / per_meeting > (double)by_rows
+                             ? (int32_t)(recurrent / per_meeting)
+                             : by_rows;
+    return most < 1 ? 1 : most < state->threads ? most : state->threads;
 }
 
 void state_run(struct mlstm_state *state, int32_t steps,

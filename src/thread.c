@@ -3,7 +3,7 @@
 #include "thread.h"
 
 #include <pthread.h>
-#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -11,8 +11,8 @@
 #include "alloc.h"
 #include "status.h"
 
-/* How often to look before giving up the processor: some microseconds. */
-#define SPINS 2000
+/* How often to look before going to sleep: for some ten microseconds. */
+#define LOOKS 2000
 
 struct helper {
     struct team *team;
@@ -31,10 +31,10 @@ struct team {
 
     void (*work)(void *context, struct worker *worker);
     void *context;
-    int32_t running;      /* threads in this pass */
-    atomic_uint pass;     /* its number; changes under the mutex */
-    atomic_int sleeping;  /* helpers that wait for `wake` */
-    atomic_int unfinished; /* helpers that have yet to look at this pass */
+    int32_t running;       /* threads in this pass */
+    atomic_uint pass;      /* its number */
+    atomic_int unfinished; /* helpers that are not done with it */
+    atomic_int sleeping;   /* threads that wait for `wake` */
 
     _Alignas(64) atomic_int arrived;
     _Alignas(64) atomic_uint meeting;
@@ -49,48 +49,74 @@ static void pause_processor(void)
 #endif
 }
 
-/* Spins, then yields, until the number is another. */
-static void wait_for_change(const atomic_uint *number, unsigned old)
+typedef bool condition(struct team *team, unsigned number);
+
+static bool pass_is_over(struct team *team, unsigned number)
 {
-    for (int spins = 0; atomic_load_explicit(number, memory_order_acquire) == old; spins++) {
-        if (spins < SPINS)
-            pause_processor();
-        else
-            sched_yield();
-    }
+    (void)number;
+    return atomic_load(&team->unfinished) == 0;
 }
 
-void worker_wait(struct worker *worker)
+static bool meeting_is_over(struct team *team, unsigned number)
 {
-    if (worker->count == 1)
-        return;
-    struct team *team = worker->team;
-    const unsigned meeting = atomic_load_explicit(&team->meeting, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 == worker->count) {
-        atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&team->meeting, meeting + 1, memory_order_release);
-    } else {
-        wait_for_change(&team->meeting, meeting);
-    }
+    return atomic_load(&team->meeting) != number;
 }
 
-/* Waits for a pass after `last`: awake for a moment, then asleep. False when the team ends. */
-static bool next_pass(struct team *team, unsigned last)
+static bool pass_has_come(struct team *team, unsigned number)
 {
-    for (int spins = 0; spins < SPINS; spins++) {
-        if (atomic_load_explicit(&team->pass, memory_order_acquire) != last)
-            break;
+    return atomic_load(&team->pass) != number;
+}
+
+static bool look(struct team *team, condition *holds, unsigned number)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (holds(team, number))
+            return true;
         pause_processor();
     }
-    if (atomic_load_explicit(&team->pass, memory_order_acquire) == last) {
-        pthread_mutex_lock(&team->mutex);
-        atomic_fetch_add(&team->sleeping, 1);
-        while (!team->ending && atomic_load(&team->pass) == last)
-            pthread_cond_wait(&team->wake, &team->mutex);
-        atomic_fetch_sub(&team->sleeping, 1);
-        pthread_mutex_unlock(&team->mutex);
+    return false;
+}
+
+/* Until the condition holds or the team ends. Whoever makes it hold calls wake_sleepers. */
+static void wait_for(struct team *team, condition *holds, unsigned number)
+{
+    if (look(team, holds, number))
+        return;
+    pthread_mutex_lock(&team->mutex);
+    atomic_fetch_add(&team->sleeping, 1);
+    while (!team->ending && !holds(team, number))
+        pthread_cond_wait(&team->wake, &team->mutex);
+    atomic_fetch_sub(&team->sleeping, 1);
+    pthread_mutex_unlock(&team->mutex);
+}
+
+static void wake_sleepers(struct team *team)
+{
+    if (atomic_load(&team->sleeping) == 0)
+        return;
+    pthread_mutex_lock(&team->mutex);
+    pthread_cond_broadcast(&team->wake);
+    pthread_mutex_unlock(&team->mutex);
+}
+
+void worker_meet(struct worker *worker)
+{
+    struct team *team = worker->team;
+    const unsigned meeting = atomic_load_explicit(&team->meeting, memory_order_relaxed);
+    if (atomic_fetch_add(&team->arrived, 1) + 1 == worker->count) {
+        atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
+        atomic_store(&team->meeting, meeting + 1);
+        wake_sleepers(team);
+    } else {
+        wait_for(team, meeting_is_over, meeting);
     }
-    return atomic_load_explicit(&team->pass, memory_order_acquire) != last;
+}
+
+/* Waits for a pass after `last`. False when the team ends. */
+static bool next_pass(struct team *team, unsigned last)
+{
+    wait_for(team, pass_has_come, last);
+    return pass_has_come(team, last);
 }
 
 static void *help(void *argument)
@@ -103,7 +129,8 @@ static void *help(void *argument)
         struct worker worker = {helper->index, team->running, team};
         if (worker.index < worker.count)
             team->work(team->context, &worker);
-        atomic_fetch_sub_explicit(&team->unfinished, 1, memory_order_release);
+        if (atomic_fetch_sub(&team->unfinished, 1) == 1)
+            wake_sleepers(team);
     }
     return NULL;
 }
@@ -117,6 +144,27 @@ static void end_helpers(struct team *team, int32_t count)
     pthread_mutex_unlock(&team->mutex);
     for (int32_t i = 0; i < count; i++)
         pthread_join(team->helpers[i].thread, NULL);
+}
+
+/* 0, or the error of the first that could not be started, after the others have ended. */
+static int start_helpers(struct team *team)
+{
+    /* The application's signals are for its own threads. */
+    sigset_t all, before;
+    sigfillset(&all);
+    int error = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (error)
+        return error;
+    int32_t started = 0;
+    for (; !error && started < team->threads - 1; started += !error) {
+        struct helper *helper = &team->helpers[started];
+        *helper = (struct helper){.team = team, .index = started + 1};
+        error = pthread_create(&helper->thread, NULL, help, helper);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error)
+        end_helpers(team, started);
+    return error;
 }
 
 static void team_free(struct team *team)
@@ -138,7 +186,7 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
     if (!made || !helpers) {
         release(allocator, made);
         release(allocator, helpers);
-        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "no memory for %d threads", threads);
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "mlstm_state_set_threads: no memory for %d threads", threads);
     }
     made->allocator = *allocator;
     made->process = getpid();
@@ -146,15 +194,10 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
     made->helpers = helpers;
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->wake, NULL);
-    for (int32_t i = 0; i < threads - 1; i++) {
-        helpers[i] = (struct helper){.team = made, .index = i + 1};
-        const int error = pthread_create(&helpers[i].thread, NULL, help, &helpers[i]);
-        if (error) {
-            end_helpers(made, i);
-            team_free(made);
-            return fail(MLSTM_ERROR_SYSTEM, "thread %d of %d could not be started: error %d", i + 2,
-                        threads, error);
-        }
+    const int error = start_helpers(made);
+    if (error) {
+        team_free(made);
+        return fail(MLSTM_ERROR_SYSTEM, "mlstm_state_set_threads: %d threads could not be started: error %d", threads, error);
     }
     *team = made;
     return MLSTM_OK;
@@ -185,24 +228,21 @@ void team_run(struct team *team, int32_t threads, void (*work)(void *context, st
     team->running = self.count;
     atomic_store_explicit(&team->unfinished, team->threads - 1, memory_order_relaxed);
     atomic_fetch_add(&team->pass, 1);
-    if (atomic_load(&team->sleeping) > 0) {
-        pthread_mutex_lock(&team->mutex);
-        pthread_cond_broadcast(&team->wake);
-        pthread_mutex_unlock(&team->mutex);
-    }
+    wake_sleepers(team);
     work(context, &self);
-    for (int spins = 0; atomic_load_explicit(&team->unfinished, memory_order_acquire) > 0; spins++) {
-        if (spins < SPINS)
-            pause_processor();
-        else
-            sched_yield();
-    }
+    wait_for(team, pass_is_over, 0);
 }
 
 static struct range divide(int32_t count, int32_t index, int32_t parts)
 {
     return (struct range){(int32_t)((int64_t)count * index / parts),
                           (int32_t)((int64_t)count * (index + 1) / parts)};
+}
+
+bool worker_rows(const struct worker *worker, int32_t rows, struct range *row)
+{
+    *row = divide(rows, worker->index, worker->count);
+    return rows / worker->count >= OWN_ROWS;
 }
 
 void worker_divide(const struct worker *worker, int32_t rows, int32_t items, struct range *row,

@@ -2,6 +2,7 @@
 #ifndef THREAD_H
 #define THREAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <mlstm/allocator.h>
@@ -23,12 +24,28 @@ struct worker {
 void team_run(struct team *team, int32_t threads, void (*work)(void *context, struct worker *worker),
               void *context);
 
+/* Waits until all of several workers have come here. */
+void worker_meet(struct worker *worker);
+
 /* Waits until all workers of the pass have come here. */
-void worker_wait(struct worker *worker);
+static inline void worker_wait(struct worker *worker)
+{
+    if (worker->count > 1)
+        worker_meet(worker);
+}
 
 struct range {
     int32_t begin, end;
 };
+
+/* Rows of the batch that make it worth a worker's while to read all weights for them alone. */
+#define OWN_ROWS 6
+
+/*
+ * This worker's rows of the batch, and whether they are enough: then it goes through the steps of a
+ * layer without meeting the others, for rows know nothing of each other.
+ */
+bool worker_rows(const struct worker *worker, int32_t rows, struct range *row);
 
 /* One of several workers' part of a grid; rows are only divided where items do not suffice. */
 void worker_divide(const struct worker *worker, int32_t rows, int32_t items, struct range *row,

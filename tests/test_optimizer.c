@@ -459,6 +459,54 @@ static void updates_reach_the_passes(void **state)
     free_model(fresh);
 }
 
+/* A window and an update, after which the parameters are those of `params` again. */
+static void update_and_go_back(struct model *m, mlstm_optimizer *optimizer, struct results *out)
+{
+    float *accumulators = floats(param_numbers(&m->shape));
+    get_slot(m->stack, optimizer, "accumulator", accumulators);
+    assert_ok(mlstm_grads_zero(m->grads));
+    run_model(m, m->state, m->grads, out);
+    assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
+    set_params(m->stack, m->params);
+    set_slot(m->stack, optimizer, "accumulator", accumulators);
+    test_free(accumulators);
+}
+
+/* Whoever takes back the parameters and slots of before a NaN is where he was, padding included. */
+static void nan_leaves_no_trace(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {
+        {2, 3, 1, {3, 5}, 3, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+        {3, 2, 2, {2, 20, 7}, 17, MLSTM_READOUT_H, 1},
+        {2, 2, 2, {5, 3, 33}, 0, 0, 1},
+    };
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        struct model *m = new_model(&shapes[i], 4);
+        struct results *clean = new_results(&shapes[i]), *got = new_results(&shapes[i]);
+        mlstm_optimizer *optimizer;
+        float norm;
+        assert_ok(mlstm_adagrad_create(m->stack, 0.1f, 0.1f, &optimizer));
+        update_and_go_back(m, optimizer, clean);
+        const float x = m->x[0], dh = m->dh_top[0];
+        m->x[0] = NAN;
+        update_and_go_back(m, optimizer, got);
+        m->x[0] = INFINITY;
+        m->dh_top[0] = INFINITY;
+        update_and_go_back(m, optimizer, got);
+        m->x[0] = x;
+        m->dh_top[0] = dh;
+        update_and_go_back(m, optimizer, got);
+        assert_same_results(&shapes[i], got, clean);
+        assert_ok(mlstm_grads_norm(m->grads, &norm));
+        assert_true(norm > 0 && norm < 1e6f);
+        mlstm_optimizer_destroy(optimizer);
+        free_results(clean);
+        free_results(got);
+        free_model(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +515,7 @@ int main(void)
         cmocka_unit_test(the_rate_can_change),    cmocka_unit_test(updates_reach_the_passes),
         cmocka_unit_test(training_is_resumed),    cmocka_unit_test(the_last_step),
         cmocka_unit_test(zero_gradients),         cmocka_unit_test(a_constant_gradient_centered),
+        cmocka_unit_test(nan_leaves_no_trace),
     };
     return cmocka_run_group_tests_name("optimizer", tests, NULL, NULL);
 }

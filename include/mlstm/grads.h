@@ -43,7 +43,7 @@ MLSTM_API void mlstm_grads_destroy(mlstm_grads *grads);
 /** Sets every gradient to 0. */
 MLSTM_API mlstm_status mlstm_grads_zero(mlstm_grads *grads);
 
-/** Multiplies every gradient by `factor`. */
+/** Multiplies every gradient by `factor`, which is finite. */
 MLSTM_API mlstm_status mlstm_grads_scale(mlstm_grads *grads, float factor);
 
 /**
@@ -57,7 +57,7 @@ MLSTM_API mlstm_status mlstm_grads_add(mlstm_grads *grads, const mlstm_grads *ot
 /**
  * The global norm: the square root of the sum of all squares, over all parameters, in float64.
  *
- * @param[out] norm infinite or NaN where the gradients are
+ * @param[out] norm infinite or NaN where a gradient is, and infinite where it is beyond float32
  */
 MLSTM_API mlstm_status mlstm_grads_norm(const mlstm_grads *grads, float *norm);
 
@@ -113,10 +113,11 @@ MLSTM_API mlstm_status mlstm_grads_set(mlstm_grads *grads, const char *name, con
                                        size_t count);
 
 /**
- * The block itself, for loops over all gradients: sums over processes, norms, noise.
+ * The block itself, for what is done to all gradients alike, such as a sum over processes.
  *
  * Its order is the kernels' own and may differ between machines with different instruction sets; some
- * of its numbers are padding, which is 0 and should stay so.
+ * of its numbers are padding, which is 0 and has to stay so: what would change a 0 (noise, say) belongs
+ * into ::mlstm_grads_get and ::mlstm_grads_set.
  *
  * @param[out] data  good until the gradients are freed
  * @param[out] count floats in it

@@ -41,6 +41,7 @@ extern "C" {
  * @param[out] loss           one number; NULL where not wanted
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, a size below 1, or a label out of range; the sentence
  *         names the row
+ * @retval MLSTM_ERROR_TOO_LARGE
  */
 MLSTM_API mlstm_status mlstm_softmax_cross_entropy(const float *logits, const int32_t *labels,
                                                    size_t rows, int32_t classes,

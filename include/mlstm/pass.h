@@ -50,6 +50,8 @@ MLSTM_API mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state 
  * @param x      `[T,B,I]`
  * @param steps  `T`, at least 1
  * @param[out] y `[T,B,O]`; NULL where it is not wanted
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL where there must be none, or `steps` below 1
+ * @retval MLSTM_ERROR_MISMATCH the state was made from another stack
  * @retval MLSTM_ERROR_ORDER the window has no room for so many more
  */
 MLSTM_API mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,

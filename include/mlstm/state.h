@@ -43,7 +43,8 @@ typedef struct mlstm_state mlstm_state;
  * Makes a state with c and h 0 and nothing recorded. All memory that passes over it will need is
  * allocated here.
  *
- * @param stack       only its sizes are read; may be freed before the state
+ * @param stack       read as in a pass: not while another thread changes its parameters. May be freed
+ *                    before the state
  * @param batch       `B`, at least 1
  * @param window      the most steps that can be recorded between two calls of
  *                    ::mlstm_state_begin_window; 0 makes a state for inference, which records
@@ -68,6 +69,7 @@ MLSTM_API void mlstm_state_destroy(mlstm_state *state);
  * until this is called again.
  *
  * @param threads at least 1, at most 1024
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT
  * @retval MLSTM_ERROR_SYSTEM no thread could be started; the number is as before
  * @retval MLSTM_ERROR_OUT_OF_MEMORY
  */

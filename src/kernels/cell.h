@@ -331,7 +331,7 @@ INLINE struct group cell_gradient(const float *gates, vec tanh_c, vec c, vec dh,
 /* The gradients of one group; dh comes in, dc is carried. */
 INLINE void cell_backward_group(int32_t rows, int32_t vectors, const struct cell_backward *s,
                                 size_t at, size_t unit, const float *gates, float *dc_carry, vec dh,
-                                float *dgates)
+                                const int32_t *keep, float *dgates)
 {
     const size_t here = at * s->row + unit;
     const size_t out = at * s->out_row + unit;
@@ -340,9 +340,12 @@ INLINE void cell_backward_group(int32_t rows, int32_t vectors, const struct cell
         dh += load(s->dh_out + out);
     if (s->dc_out)
         dc += load(s->dc_out + out);
-    const struct group g =
+    struct group g =
         cell_gradient(gates, load(s->tanh_c + here), load(s->c + here), dh, dc, &dc_before);
     store(dc_carry, dc_before);
+    if (keep)
+        g = (struct group){keep_lanes(g.i, keep), keep_lanes(g.j, keep), keep_lanes(g.f, keep),
+                           keep_lanes(g.o, keep)};
     scatter(rows, vectors, g, dgates);
 }
 
@@ -386,7 +389,7 @@ INLINE void cell_backward_wide(const struct cell_backward *s)
                 cell_backward_group(
                     1, 4, s, at, (size_t)panel * W,
                     s->gates + (size_t)panel * s->gates_panel + at * 4 * W, s->dc_carry + carry,
-                    load(s->dh_carry + carry),
+                    load(s->dh_carry + carry), panel + 1 == s->panels ? s->keep : NULL,
                     s->dgates + (size_t)panel * s->dgates_panel + at * 4 * W);
             }
     }
@@ -440,7 +443,7 @@ INLINE void cell_backward_tile(int32_t rows, int32_t vectors, const struct cell_
             s->gates + ((size_t)step * groups + (size_t)row / per_group + g) * 4 * W,
             s->dc_carry + carry,
             first ? load(s->dh_carry + carry) : gather_units(rows, vectors, &even, (int32_t)g),
-            dgates + g * per_group * width);
+            s->keep, dgates + g * per_group * width);
     }
 }
 

@@ -54,6 +54,8 @@ struct outer {
     size_t b_panel;
     int32_t k_begin, k_end;
     int32_t panel_begin, panel_end;
+    int32_t last;        /* the panel whose columns do not all exist, */
+    const int32_t *keep; /* and [N] all bits for those that do; NULL where all of all panels do */
 };
 
 /* Consecutive steps of one layer, forward. Slot s of c and h is the state before step s. */
@@ -106,6 +108,7 @@ struct cell_backward {
     size_t carry_row;           /* whole blocks; U in a small layer */
     float *dgates; /* panels [steps * B, 4U] */
     size_t dgates_panel;
+    const int32_t *keep; /* as in outer, for the last panel */
 };
 
 /*

@@ -105,7 +105,7 @@ static void product(const struct product *p)
 #define OUTER_INPUTS 96
 
 INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const float *a,
-                       const float *g, int32_t rows, float *b)
+                       const float *g, int32_t rows, const int32_t *keep, float *b)
 {
     const size_t width = (size_t)vectors * W;
     struct tile t;
@@ -121,6 +121,11 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
     } else {
         tile_multiply(ks, vectors, &t, a, 1, o->a_row, g, width, rows);
     }
+    /* NaN in a would make NaN of a column that does not exist, and so of the parameters' padding. */
+    if (keep)
+        for (int32_t k = 0; k < ks; k++)
+            for (int32_t v = 0; v < vectors; v++)
+                t.at[k][v] = keep_lanes(t.at[k][v], keep + v * W);
     tile_store(ks, vectors, &t, b, width);
 }
 
@@ -161,7 +166,8 @@ INLINE void outer_block(int32_t vectors, const struct outer *o, int32_t panel, i
         float *b = o->b + (size_t)panel * o->b_panel;
         for (int32_t k = k_begin, n; k < k_end; k += n) {
             n = next_rows(k_end - k, most);
-            WITH_ROWS(n, vectors, outer_tile, o, a + k, g, rows, b + (size_t)k * width);
+            WITH_ROWS(n, vectors, outer_tile, o, a + k, g, rows, panel == o->last ? o->keep : NULL,
+                      b + (size_t)k * width);
         }
     }
 }

@@ -111,6 +111,16 @@ INLINE vec at_least(vec v, float bound)
 #endif
 }
 
+/* The lanes whose bits are set, 0 elsewhere, even for NaN; all where `mask` is NULL. */
+INLINE vec keep_lanes(vec v, const int32_t *mask)
+{
+    ivec m;
+    if (!mask)
+        return v;
+    memcpy(&m, mask, sizeof m);
+    return (vec)(bits(v) & m);
+}
+
 INLINE vec vabs(vec v)
 {
     return (vec)(bits(v) & isplat(INT32_MAX));
