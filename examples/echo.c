@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <float.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -208,6 +209,8 @@ static void train_window(network *net, window *now)
     check(mlstm_grads_zero(net->grads));
     check(mlstm_backward(net->stack, net->state, net->dlogits, NULL, NULL, NULL, net->grads));
     check(mlstm_apply_grads(net->optimizer, net->stack, net->grads));
+    if (isnan(now->total_loss))
+        now->total_loss = NAN; /* not -nan, as printf would have it on some machines */
 
     /* A prediction is 0 or 1: whether class 0 is the less likely. */
     for (size_t i = 0; i < columns * rows; i++)
@@ -217,9 +220,9 @@ static void train_window(network *net, window *now)
 /* Where the run stands and what it leaves behind. */
 typedef struct report {
     echo_figure *figure;
-    float *loss_list;               /* of the whole run, for the figure; NULL without one */
-    FILE *csv;                      /* NULL where not wanted */
-    bool on_terminal;               /* then `line` is the progress line as it stands there */
+    float *loss_list; /* of the whole run, for the figure; NULL without one */
+    FILE *csv;        /* NULL where not wanted */
+    bool on_terminal; /* then `line` is the progress line as it stands there */
     char line[160];
     double start, shown;            /* seconds */
     size_t windows;                 /* since training began */
@@ -256,9 +259,15 @@ static void plot(report *run, const network *net, const window *now)
     char title[100];
     snprintf(title, sizeof title, "Echo task: epoch %d, step %d, loss %.2g", (int)now->epoch_idx,
              (int)now->batch_idx, (double)now->total_loss);
-    echo_picture picture = {title, run->loss_list, run->windows,
-                            now->batch_x, now->batch_y, net->predictions,
-                            truncated_backprop_length, batch_size, num_classes};
+    echo_picture picture = {title,
+                            run->loss_list,
+                            run->windows,
+                            now->batch_x,
+                            now->batch_y,
+                            net->predictions,
+                            truncated_backprop_length,
+                            batch_size,
+                            num_classes};
     echo_figure_draw(run->figure, &picture);
 }
 
@@ -472,6 +481,9 @@ static void parse_options(char **arguments)
 
 static void check_sizes(void)
 {
+    enum { MOST_LAYERS = 10000 }; /* more would take for ever, and memory without end */
+    if (num_layers > MOST_LAYERS)
+        fail(2, "--num-layers takes at most %d, not %d", MOST_LAYERS, (int)num_layers);
     if (total_series_length % batch_size != 0)
         fail(2, "a series of %d bits cannot be cut into %d rows of the same length",
              (int)total_series_length, (int)batch_size);

@@ -12,6 +12,7 @@
 
 struct echo_figure {
     FILE *gnuplot;
+    const char *file; /* NULL where there is none */
     bool live, terminal, log_scale;
 };
 
@@ -81,15 +82,18 @@ static void set_characters(FILE *gnuplot)
             terminal ? "ansi" : "mono");
 }
 
-/* gnuplot would go on without the file. */
+/* gnuplot would go on without the file. Leaves none behind: the run may fail before it draws. */
 static void check_writable(const char *name)
 {
+    bool there = access(name, F_OK) == 0;
     FILE *file = fopen(name, "ab");
     if (!file) {
         perror(name);
         exit(1);
     }
     fclose(file);
+    if (!there)
+        remove(name);
 }
 
 echo_figure *echo_figure_open(const char *target, bool log_scale)
@@ -109,15 +113,14 @@ echo_figure *echo_figure_open(const char *target, bool log_scale)
         perror("gnuplot");
         exit(1);
     }
-    *figure = (echo_figure){gnuplot, live, strcmp(target, "terminal") == 0, log_scale};
-    if (live) {
+    *figure = (echo_figure){gnuplot, file_terminal(target) ? target : NULL, live,
+                            strcmp(target, "terminal") == 0, log_scale};
+    if (live)
         set_window(gnuplot);
-    } else if (figure->terminal) {
+    else if (figure->terminal)
         set_characters(gnuplot);
-    } else {
+    else
         fprintf(gnuplot, "set terminal %s\n", file_terminal(target));
-        set_output(gnuplot, target);
-    }
     return figure;
 }
 
@@ -202,6 +205,8 @@ void echo_figure_draw(echo_figure *figure, const echo_picture *picture)
         return;
     FILE *gnuplot = figure->gnuplot;
     int32_t rows = picture->batch < 5 ? picture->batch : 5;
+    if (figure->file)
+        set_output(gnuplot, figure->file);
     send_losses(figure, picture->losses, picture->count);
     for (int32_t row = 0; row < rows; row++)
         send_row(gnuplot, picture, row);

@@ -19,7 +19,10 @@ static float decayed(float rate, double periods, float factor)
 
 float mlstm_schedule_step(float rate, int64_t step, int64_t period, float factor)
 {
-    return step < 0 || period < 1 ? NAN : decayed(rate, (double)(step / period), factor);
+    if (step < 0 || period < 1)
+        return NAN;
+    const int64_t whole = step / period;
+    return decayed(rate, (double)whole, factor);
 }
 
 float mlstm_schedule_exponential(float rate, int64_t step, int64_t period, float factor)

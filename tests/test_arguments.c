@@ -135,24 +135,53 @@ static int tear_down(void **unused)
 /* The names of the functions that were called. */
 static char called[4000] = " ";
 
+/* So that a call that is refused without a sentence of its own cannot borrow the last one's. */
+static const char old_name[] = "an old sentence";
+
+static void leave_an_old_sentence(void)
+{
+    assert_int_equal(mlstm_stack_set_param(stack, old_name, x, 1), MLSTM_ERROR_NOT_FOUND);
+    assert_non_null(strstr(mlstm_last_error(), old_name));
+}
+
+/* Whether the words stand in the sentence, and not inside of longer words or numbers. */
+static int says(const char *sentence, const char *words)
+{
+    static const char inside[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    const size_t length = strlen(words);
+    for (const char *at = sentence; (at = strstr(at, words)) != NULL; at++)
+        if ((at == sentence || !strchr(inside, at[-1])) &&
+            (!at[length] || !strchr(inside, at[length])))
+            return length > 0;
+    return 0;
+}
+
 static void check_refusal(const char *call, mlstm_status status, mlstm_status expected,
                           const char *sentence)
 {
     char name[60];
-    snprintf(name, sizeof name, " %.*s ", (int)strcspn(call, "("), call);
+    const int length = (int)strcspn(call, "(");
+    snprintf(name, sizeof name, " %.*s ", length, call);
     if (!strstr(called, name))
         strncat(called, name + 1, sizeof called - strlen(called) - 1);
     if (status != expected)
         fail_msg("%s gave %s, expected %s", call, mlstm_status_name(status),
                  mlstm_status_name(expected));
-    if (!strstr(mlstm_last_error(), sentence))
-        fail_msg("%s says \"%s\", which is without \"%s\"", call, mlstm_last_error(), sentence);
+    const char *said = mlstm_last_error();
+    const int prefix = (int)strcspn(said, ":"); /* the function, or what `weighted` calls */
+    if (prefix >= length && strncmp(said + prefix - length, call, (size_t)length) == 0)
+        said += prefix;
+    if (strncmp(said, "mlstm_", 6) == 0 || strstr(said, old_name) || !says(said, sentence))
+        fail_msg("%s says \"%s\", which is without \"%s\", or not of this call", call,
+                 mlstm_last_error(), sentence);
     look(&after);
     if (memcmp(&before, &after, sizeof before) != 0)
         fail_msg("%s changed something", call);
 }
 
-#define REFUSE(call, status, sentence) check_refusal(#call, call, MLSTM_ERROR_##status, sentence)
+#define REFUSE(call, status, sentence)                                                             \
+    check_refusal(#call, (leave_an_old_sentence(), call), MLSTM_ERROR_##status, sentence)
 
 static void cells(void **unused)
 {
@@ -163,9 +192,12 @@ static void cells(void **unused)
     counter_start(&counter);
     mlstm_allocator half = counter.allocator;
     half.release = NULL;
-    REFUSE(mlstm_cell_create(0, 4, made), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_cell_create(-1, 4, made), INVALID_ARGUMENT, "-1");
-    REFUSE(mlstm_cell_create(4, 0, made), INVALID_ARGUMENT, "0");
+    mlstm_allocator other_half = counter.allocator;
+    other_half.allocate = NULL;
+    REFUSE(mlstm_cell_create(0, 4, made), INVALID_ARGUMENT, "input_size must be at least 1, got 0");
+    REFUSE(mlstm_cell_create(-1, 4, made), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_create(4, 0, made), INVALID_ARGUMENT,
+           "hidden_size must be at least 1, got 0");
     REFUSE(mlstm_cell_create(4, INT32_MIN, made), INVALID_ARGUMENT, "-2147483648");
     REFUSE(mlstm_cell_create(4, 4, NULL), INVALID_ARGUMENT, "NULL");
     REFUSE(mlstm_cell_create(INT32_MAX, 4, made), TOO_LARGE, "2147483647");
@@ -175,10 +207,17 @@ static void cells(void **unused)
     REFUSE(mlstm_cell_create_with_allocator(NULL, 4, 4, made), INVALID_ARGUMENT, "allocator");
     REFUSE(mlstm_cell_create_with_allocator(&no_functions, 4, 4, made), INVALID_ARGUMENT, "NULL");
     REFUSE(mlstm_cell_create_with_allocator(&half, 4, 4, made), INVALID_ARGUMENT, "NULL");
+    REFUSE(mlstm_cell_create_with_allocator(&other_half, 4, 4, made), INVALID_ARGUMENT, "NULL");
     REFUSE(mlstm_cell_create_with_allocator(&counter.allocator, 4, 4, NULL), INVALID_ARGUMENT,
            "NULL");
     REFUSE(mlstm_cell_create_with_allocator(&counter.allocator, -5, 4, made), INVALID_ARGUMENT,
-           "-5");
+           "got -5");
+    REFUSE(mlstm_cell_create_with_allocator(&counter.allocator, 4, 0, made), INVALID_ARGUMENT,
+           "hidden_size must be at least 1, got 0");
+    REFUSE(mlstm_cell_create_with_allocator(&counter.allocator, INT32_MAX, 4, made), TOO_LARGE,
+           "2147483647");
+    REFUSE(mlstm_cell_create_with_allocator(&counter.allocator, 4, INT32_MAX, made), TOO_LARGE,
+           "2147483647");
     REFUSE(mlstm_cell_set_forget_bias(NULL, 1), INVALID_ARGUMENT, "NULL");
     REFUSE(mlstm_cell_set_forget_bias(cell, NAN), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_cell_set_forget_bias(cell, INFINITY), INVALID_ARGUMENT, "inf");
@@ -196,18 +235,18 @@ static void stacks(void **unused)
     mlstm_cell *const narrower[] = {cell, twin, narrow};
     REFUSE(mlstm_stack_create(NULL, 2, made), INVALID_ARGUMENT, "cells");
     REFUSE(mlstm_stack_create(good, 2, NULL), INVALID_ARGUMENT, "stack");
-    REFUSE(mlstm_stack_create(good, 0, made), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_stack_create(good, -3, made), INVALID_ARGUMENT, "-3");
-    REFUSE(mlstm_stack_create(hole, 2, made), INVALID_ARGUMENT, "1");
+    REFUSE(mlstm_stack_create(good, 0, made), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_stack_create(good, -3, made), INVALID_ARGUMENT, "got -3");
+    REFUSE(mlstm_stack_create(hole, 2, made), INVALID_ARGUMENT, "cell 1 is NULL");
     REFUSE(mlstm_stack_create(twice, 3, made), OWNED, "0 and 2");
-    REFUSE(mlstm_stack_create(taken, 2, made), OWNED, "1");
+    REFUSE(mlstm_stack_create(taken, 2, made), OWNED, "layer 1");
     REFUSE(mlstm_stack_create(narrower, 3, made), MISMATCH, "layer 2 expects input size 7");
     REFUSE(mlstm_stack_set_readout(NULL, 4, MLSTM_READOUT_C), INVALID_ARGUMENT, "stack");
-    REFUSE(mlstm_stack_set_readout(stack, 0, MLSTM_READOUT_C), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_stack_set_readout(stack, -4, MLSTM_READOUT_C), INVALID_ARGUMENT, "-4");
-    REFUSE(mlstm_stack_set_readout(stack, 4, 0), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_stack_set_readout(stack, 4, 4), INVALID_ARGUMENT, "4");
-    REFUSE(mlstm_stack_set_readout(stack, 4, -1), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_stack_set_readout(stack, 0, MLSTM_READOUT_C), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_stack_set_readout(stack, -4, MLSTM_READOUT_C), INVALID_ARGUMENT, "got -4");
+    REFUSE(mlstm_stack_set_readout(stack, 4, 0), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_stack_set_readout(stack, 4, 4), INVALID_ARGUMENT, "got 4");
+    REFUSE(mlstm_stack_set_readout(stack, 4, -1), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_stack_set_readout(stack, INT32_MAX, MLSTM_READOUT_C), TOO_LARGE, "2147483647");
 }
 
@@ -218,7 +257,8 @@ static void a_stack_too_large(void **unused)
     mlstm_cell *huge[8];
     for (size_t i = 0; i < COUNT(huge); i++)
         new_cell(INT32_MAX / 8, INT32_MAX / 8, &huge[i]);
-    REFUSE(mlstm_stack_create(huge, 8, (mlstm_stack **)&out.made), TOO_LARGE, "");
+    REFUSE(mlstm_stack_create(huge, 8, (mlstm_stack **)&out.made), TOO_LARGE,
+           "parameters of 8 layers");
     for (size_t i = 0; i < COUNT(huge); i++)
         mlstm_cell_destroy(huge[i]);
 }
@@ -227,12 +267,12 @@ static void params(void **unused)
 {
     (void)unused;
     REFUSE(mlstm_stack_init(NULL, MLSTM_ZEROS, 1), INVALID_ARGUMENT, "stack");
-    REFUSE(mlstm_stack_init(stack, MLSTM_UNIFORM, 1), INVALID_ARGUMENT, "1");
-    REFUSE(mlstm_stack_init(stack, -1, 1), INVALID_ARGUMENT, "-1");
-    REFUSE(mlstm_stack_init(stack, MLSTM_NORMAL, 1), INVALID_ARGUMENT, "6");
-    REFUSE(mlstm_stack_init(stack, MLSTM_TRUNCATED_NORMAL, 1), INVALID_ARGUMENT, "7");
-    REFUSE(mlstm_stack_init(stack, MLSTM_CONSTANT, 1), INVALID_ARGUMENT, "8");
-    REFUSE(mlstm_stack_init(stack, 10, 1), INVALID_ARGUMENT, "10");
+    REFUSE(mlstm_stack_init(stack, MLSTM_UNIFORM, 1), INVALID_ARGUMENT, "got 1");
+    REFUSE(mlstm_stack_init(stack, -1, 1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_stack_init(stack, MLSTM_NORMAL, 1), INVALID_ARGUMENT, "got 6");
+    REFUSE(mlstm_stack_init(stack, MLSTM_TRUNCATED_NORMAL, 1), INVALID_ARGUMENT, "got 7");
+    REFUSE(mlstm_stack_init(stack, MLSTM_CONSTANT, 1), INVALID_ARGUMENT, "got 8");
+    REFUSE(mlstm_stack_init(stack, 10, 1), INVALID_ARGUMENT, "got 10");
     REFUSE(mlstm_stack_init_param(NULL, "layer0.bias", 0, 0, 1, 1), INVALID_ARGUMENT, "stack");
     REFUSE(mlstm_stack_init_param(stack, NULL, 0, 0, 1, 1), INVALID_ARGUMENT, "name");
     REFUSE(mlstm_stack_init_param(stack, "layer2.bias", 0, 0, 1, 1), NOT_FOUND, "layer2.bias");
@@ -245,7 +285,7 @@ static void params(void **unused)
     REFUSE(mlstm_stack_init_param(stack, "layer0.kernel", 9, INFINITY, 1, 1), INVALID_ARGUMENT,
            "inf");
     REFUSE(mlstm_stack_init_param(stack, "layer0.bias", -9, 0, 1, 1), INVALID_ARGUMENT, "-9");
-    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, 2, 1, 1), INVALID_ARGUMENT, "2");
+    REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, 2, 1, 1), INVALID_ARGUMENT, "2 to 1");
     REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, NAN, 1, 1), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_stack_init_param(stack, "layer0.bias", 1, 0, INFINITY, 1), INVALID_ARGUMENT,
            "inf");
@@ -255,19 +295,20 @@ static void params(void **unused)
     REFUSE(mlstm_stack_param_info(stack, 0, &out.name, NULL, out.dims), INVALID_ARGUMENT, "rank");
     REFUSE(mlstm_stack_param_info(stack, 0, &out.name, &out.rank, NULL), INVALID_ARGUMENT, "shape");
     REFUSE(mlstm_stack_param_info(stack, -1, &out.name, &out.rank, out.dims), INVALID_ARGUMENT,
-           "-1");
-    REFUSE(mlstm_stack_param_info(stack, 7, &out.name, &out.rank, out.dims), INVALID_ARGUMENT, "7");
+           "got -1");
+    REFUSE(mlstm_stack_param_info(stack, 7, &out.name, &out.rank, out.dims), INVALID_ARGUMENT,
+           "got 7");
     REFUSE(mlstm_stack_get_param(NULL, "layer0.bias", out.values, 20), INVALID_ARGUMENT, "stack");
     REFUSE(mlstm_stack_get_param(stack, NULL, out.values, 20), INVALID_ARGUMENT, "name");
     REFUSE(mlstm_stack_get_param(stack, "layer0.bias", NULL, 20), INVALID_ARGUMENT, "values");
-    REFUSE(mlstm_stack_get_param(stack, "layer0.bias", out.values, 19), MISMATCH, "19");
-    REFUSE(mlstm_stack_get_param(stack, "layer0.kernel", out.values, 0), MISMATCH, "0");
+    REFUSE(mlstm_stack_get_param(stack, "layer0.bias", out.values, 19), MISMATCH, "got 19");
+    REFUSE(mlstm_stack_get_param(stack, "layer0.kernel", out.values, 0), MISMATCH, "got 0");
     REFUSE(mlstm_stack_get_param(stack, "layer0.gate", out.values, 20), NOT_FOUND, "layer0.gate");
     REFUSE(mlstm_stack_get_param(stack, "", out.values, 20), NOT_FOUND, "\"\"");
     REFUSE(mlstm_stack_set_param(NULL, "layer0.bias", x, 20), INVALID_ARGUMENT, "stack");
     REFUSE(mlstm_stack_set_param(stack, NULL, x, 20), INVALID_ARGUMENT, "name");
     REFUSE(mlstm_stack_set_param(stack, "layer0.bias", NULL, 20), INVALID_ARGUMENT, "values");
-    REFUSE(mlstm_stack_set_param(stack, "layer0.bias", x, 21), MISMATCH, "21");
+    REFUSE(mlstm_stack_set_param(stack, "layer0.bias", x, 21), MISMATCH, "got 21");
     REFUSE(mlstm_stack_set_param(stack, "layer9.bias", x, 20), NOT_FOUND, "layer9.bias");
 }
 
@@ -277,14 +318,14 @@ static void making_states(void **unused)
     mlstm_state **const made = (mlstm_state **)&out.made;
     REFUSE(mlstm_state_create(NULL, 2, 3, made), INVALID_ARGUMENT, "stack");
     REFUSE(mlstm_state_create(stack, 2, 3, NULL), INVALID_ARGUMENT, "state");
-    REFUSE(mlstm_state_create(stack, 0, 3, made), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_state_create(stack, -2, 3, made), INVALID_ARGUMENT, "-2");
-    REFUSE(mlstm_state_create(stack, 2, -1, made), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_state_create(stack, 0, 3, made), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_state_create(stack, -2, 3, made), INVALID_ARGUMENT, "got -2");
+    REFUSE(mlstm_state_create(stack, 2, -1, made), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_state_create(stack, INT32_MAX, 3, made), TOO_LARGE, "2147483647");
     REFUSE(mlstm_state_create(stack, INT32_MAX / 8, INT32_MAX, made), TOO_LARGE, "2147483647");
     REFUSE(mlstm_state_set_threads(NULL, 2), INVALID_ARGUMENT, "state");
-    REFUSE(mlstm_state_set_threads(state, 0), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_state_set_threads(state, -2), INVALID_ARGUMENT, "-2");
+    REFUSE(mlstm_state_set_threads(state, 0), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_state_set_threads(state, -2), INVALID_ARGUMENT, "got -2");
     REFUSE(mlstm_state_set_threads(state, 1025), INVALID_ARGUMENT, "1025");
     REFUSE(mlstm_state_set_threads(state, INT32_MAX), INVALID_ARGUMENT, "2147483647");
 }
@@ -296,29 +337,29 @@ static void states(void **unused)
     REFUSE(mlstm_state_begin_window(NULL), INVALID_ARGUMENT, "state");
     REFUSE(mlstm_state_set(NULL, x, STATE), INVALID_ARGUMENT, "state");
     REFUSE(mlstm_state_set(state, NULL, STATE), INVALID_ARGUMENT, "values");
-    REFUSE(mlstm_state_set(state, x, STATE - 1), MISMATCH, "47");
+    REFUSE(mlstm_state_set(state, x, STATE - 1), MISMATCH, "got 47");
     REFUSE(mlstm_state_get(NULL, out.values, STATE), INVALID_ARGUMENT, "state");
     REFUSE(mlstm_state_get(state, NULL, STATE), INVALID_ARGUMENT, "values");
-    REFUSE(mlstm_state_get(state, out.values, STATE + 1), MISMATCH, "49");
+    REFUSE(mlstm_state_get(state, out.values, STATE + 1), MISMATCH, "got 49");
     REFUSE(mlstm_state_set_layer(NULL, 0, x, x), INVALID_ARGUMENT, "state");
-    REFUSE(mlstm_state_set_layer(state, 2, x, x), INVALID_ARGUMENT, "2");
-    REFUSE(mlstm_state_set_layer(state, -1, x, x), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_state_set_layer(state, 2, x, x), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_state_set_layer(state, -1, x, x), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_state_get_layer(NULL, 0, out.values, out.more), INVALID_ARGUMENT, "state");
-    REFUSE(mlstm_state_get_layer(state, 2, out.values, out.more), INVALID_ARGUMENT, "2");
-    REFUSE(mlstm_state_get_layer(state, -1, out.values, out.more), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_state_get_layer(state, 2, out.values, out.more), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_state_get_layer(state, -1, out.values, out.more), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_state_get_top(NULL, out.values, out.more), INVALID_ARGUMENT, "state");
-    REFUSE(mlstm_state_get_top(fresh, out.values, out.more), ORDER, "record");
-    REFUSE(mlstm_state_get_top(inference, out.values, out.more), ORDER, "");
+    REFUSE(mlstm_state_get_top(fresh, out.values, out.more), ORDER, "recorded");
+    REFUSE(mlstm_state_get_top(inference, out.values, out.more), ORDER, "recorded");
     REFUSE(mlstm_state_set_final_grad(NULL, x, STATE), INVALID_ARGUMENT, "state");
-    REFUSE(mlstm_state_set_final_grad(state, x, STATE + 2), MISMATCH, "50");
+    REFUSE(mlstm_state_set_final_grad(state, x, STATE + 2), MISMATCH, "got 50");
     REFUSE(mlstm_state_set_final_grad(inference, x, STATE), ORDER, "inference");
     REFUSE(mlstm_state_set_final_grad(inference, NULL, 0), ORDER, "inference");
     REFUSE(mlstm_state_get_initial_grad(NULL, out.values, STATE), INVALID_ARGUMENT, "state");
     REFUSE(mlstm_state_get_initial_grad(state, NULL, STATE), INVALID_ARGUMENT, "values");
-    REFUSE(mlstm_state_get_initial_grad(state, out.values, 1), MISMATCH, "1");
+    REFUSE(mlstm_state_get_initial_grad(state, out.values, 1), MISMATCH, "got 1");
     REFUSE(mlstm_state_get_initial_grad(fresh, out.values, STATE), ORDER, "backward");
     REFUSE(mlstm_state_get_initial_grad(full, out.values, STATE), ORDER, "backward");
-    REFUSE(mlstm_state_get_initial_grad(inference, out.values, STATE), ORDER, "");
+    REFUSE(mlstm_state_get_initial_grad(inference, out.values, STATE), ORDER, "backward");
 }
 
 static void passes(void **unused)
@@ -329,17 +370,17 @@ static void passes(void **unused)
     REFUSE(mlstm_step_forward(stack, state, NULL, out.values), INVALID_ARGUMENT, "x");
     REFUSE(mlstm_step_forward(stack, others_state, x, out.values), MISMATCH, "stack");
     REFUSE(mlstm_step_forward(other, state, x, out.values), MISMATCH, "stack");
-    REFUSE(mlstm_step_forward(stack, full, x, out.values), ORDER, "3");
+    REFUSE(mlstm_step_forward(stack, full, x, out.values), ORDER, "window of 3 steps");
     REFUSE(mlstm_forward(NULL, state, x, 1, out.values), INVALID_ARGUMENT, "stack");
     REFUSE(mlstm_forward(stack, NULL, x, 1, out.values), INVALID_ARGUMENT, "state");
     REFUSE(mlstm_forward(stack, state, NULL, 1, out.values), INVALID_ARGUMENT, "x");
-    REFUSE(mlstm_forward(stack, state, x, 0, out.values), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_forward(stack, state, x, -1, out.values), INVALID_ARGUMENT, "-1");
-    REFUSE(mlstm_forward(stack, inference, x, 0, out.values), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_forward(stack, state, x, 0, out.values), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_forward(stack, state, x, -1, out.values), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_forward(stack, inference, x, 0, out.values), INVALID_ARGUMENT, "got 0");
     REFUSE(mlstm_forward(stack, others_state, x, 1, out.values), MISMATCH, "stack");
-    REFUSE(mlstm_forward(stack, fresh, x, 4, out.values), ORDER, "4");
-    REFUSE(mlstm_forward(stack, state, x, 2, out.values), ORDER, "2");
-    REFUSE(mlstm_forward(stack, full, x, 1, out.values), ORDER, "1");
+    REFUSE(mlstm_forward(stack, fresh, x, 4, out.values), ORDER, "4 more");
+    REFUSE(mlstm_forward(stack, state, x, 2, out.values), ORDER, "2 more");
+    REFUSE(mlstm_forward(stack, full, x, 1, out.values), ORDER, "1 more");
     REFUSE(mlstm_forward(stack, fresh, x, INT32_MAX, out.values), ORDER, "2147483647");
     REFUSE(mlstm_backward(NULL, state, dy, NULL, NULL, out.values, grads), INVALID_ARGUMENT,
            "stack");
@@ -349,8 +390,8 @@ static void passes(void **unused)
            "stack");
     REFUSE(mlstm_backward(other, state, dy, NULL, NULL, out.values, grads), MISMATCH, "stack");
     REFUSE(mlstm_backward(stack, state, dy, NULL, NULL, out.values, others_grads), MISMATCH,
-           "grad");
-    REFUSE(mlstm_backward(stack, fresh, dy, NULL, NULL, out.values, grads), ORDER, "record");
+           "gradients");
+    REFUSE(mlstm_backward(stack, fresh, dy, NULL, NULL, out.values, grads), ORDER, "recorded");
     REFUSE(mlstm_backward(stack, inference, dy, NULL, NULL, out.values, grads), ORDER, "inference");
 }
 
@@ -367,8 +408,8 @@ static void gradients(void **unused)
     REFUSE(mlstm_grads_norm(NULL, &out.number), INVALID_ARGUMENT, "grads");
     REFUSE(mlstm_grads_norm(grads, NULL), INVALID_ARGUMENT, "norm");
     REFUSE(mlstm_grads_clip_norm(NULL, 1e-9f, &out.number), INVALID_ARGUMENT, "grads");
-    REFUSE(mlstm_grads_clip_norm(grads, 0, &out.number), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_grads_clip_norm(grads, -1, &out.number), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_grads_clip_norm(grads, 0, &out.number), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_grads_clip_norm(grads, -1, &out.number), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_grads_clip_norm(grads, NAN, &out.number), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_grads_clip_norm(infinite, 1, &out.number), NOT_FINITE, "inf");
     REFUSE(mlstm_grads_get(NULL, "layer0.bias", out.values, 20), INVALID_ARGUMENT, "grads");
@@ -379,16 +420,16 @@ static void gradients(void **unused)
     REFUSE(mlstm_grads_set(NULL, "layer0.bias", x, 20), INVALID_ARGUMENT, "grads");
     REFUSE(mlstm_grads_set(grads, NULL, x, 20), INVALID_ARGUMENT, "name");
     REFUSE(mlstm_grads_set(grads, "layer0.bias", NULL, 20), INVALID_ARGUMENT, "values");
-    REFUSE(mlstm_grads_set(grads, "layer0.bias", x, 5), MISMATCH, "5");
+    REFUSE(mlstm_grads_set(grads, "layer0.bias", x, 5), MISMATCH, "got 5");
     REFUSE(mlstm_grads_set(grads, "readout.kernel", x, 28), NOT_FOUND, "readout.kernel");
     REFUSE(mlstm_grads_check(NULL, &out.name), INVALID_ARGUMENT, "grads");
     REFUSE(mlstm_grads_check(infinite, NULL), NOT_FINITE, "readout.bias");
     REFUSE(mlstm_grads_clip_value(NULL, 1), INVALID_ARGUMENT, "grads");
-    REFUSE(mlstm_grads_clip_value(grads, 0), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_grads_clip_value(grads, 0), INVALID_ARGUMENT, "got 0");
     REFUSE(mlstm_grads_clip_value(grads, -0.5f), INVALID_ARGUMENT, "-0.5");
     REFUSE(mlstm_grads_clip_value(grads, NAN), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_grads_clip_param_norm(NULL, 1), INVALID_ARGUMENT, "grads");
-    REFUSE(mlstm_grads_clip_param_norm(grads, 0), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_grads_clip_param_norm(grads, 0), INVALID_ARGUMENT, "got 0");
     REFUSE(mlstm_grads_clip_param_norm(grads, NAN), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_grads_clip_param_norm(infinite, 1), NOT_FINITE, "readout.bias");
     REFUSE(mlstm_grads_data(NULL, &out.data, &out.count), INVALID_ARGUMENT, "grads");
@@ -407,14 +448,14 @@ static void making_optimizers(void **unused)
     REFUSE(mlstm_sgd_create(stack, 1, -0.25f, 0, made), INVALID_ARGUMENT, "-0.25");
     REFUSE(mlstm_sgd_create(stack, 1, 1.5f, 0, made), INVALID_ARGUMENT, "1.5");
     REFUSE(mlstm_sgd_create(stack, 1, NAN, 0, made), INVALID_ARGUMENT, "nan");
-    REFUSE(mlstm_sgd_create(stack, 1, 0.5f, 2, made), INVALID_ARGUMENT, "2");
-    REFUSE(mlstm_sgd_create(stack, 1, 0.5f, -1, made), INVALID_ARGUMENT, "-1");
-    REFUSE(mlstm_sgd_create(stack, 1, 0, 1, made), INVALID_ARGUMENT, "1");
+    REFUSE(mlstm_sgd_create(stack, 1, 0.5f, 2, made), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_sgd_create(stack, 1, 0.5f, -1, made), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_sgd_create(stack, 1, 0, 1, made), INVALID_ARGUMENT, "got 1");
     REFUSE(mlstm_adagrad_create(NULL, 1, 1, made), INVALID_ARGUMENT, "stack");
     REFUSE(mlstm_adagrad_create(stack, 1, 1, NULL), INVALID_ARGUMENT, "optimizer");
     REFUSE(mlstm_adagrad_create(stack, NAN, 1, made), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_adagrad_create(stack, -INFINITY, 1, made), INVALID_ARGUMENT, "-inf");
-    REFUSE(mlstm_adagrad_create(stack, 1, 0, made), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_adagrad_create(stack, 1, 0, made), INVALID_ARGUMENT, "got 0");
     REFUSE(mlstm_adagrad_create(stack, 1, -0.5f, made), INVALID_ARGUMENT, "-0.5");
     REFUSE(mlstm_adagrad_create(stack, 1, NAN, made), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_adagrad_create(stack, 1, INFINITY, made), INVALID_ARGUMENT, "inf");
@@ -439,8 +480,8 @@ static void making_more_optimizers(void **unused)
     REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, -0.5f, 0, made), INVALID_ARGUMENT, "-0.5");
     REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, NAN, 0, made), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, INFINITY, 0, made), INVALID_ARGUMENT, "inf");
-    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, 1, 2, made), INVALID_ARGUMENT, "2");
-    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, 1, -1, made), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, 1, 2, made), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_rmsprop_create(stack, 1, 0.5f, 0.5f, 1, -1, made), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_adam_create(NULL, 1, 0.5f, 0.5f, 1, made), INVALID_ARGUMENT, "stack");
     REFUSE(mlstm_adam_create(stack, 1, 0.5f, 0.5f, 1, NULL), INVALID_ARGUMENT, "optimizer");
     REFUSE(mlstm_adam_create(stack, NAN, 0.5f, 0.5f, 1, made), INVALID_ARGUMENT, "nan");
@@ -528,7 +569,7 @@ static void optimizers(void **unused)
     REFUSE(mlstm_optimizer_set_rate(adagrad, NAN), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_optimizer_set_rate(adagrad, INFINITY), INVALID_ARGUMENT, "inf");
     REFUSE(mlstm_optimizer_set_step_count(NULL, 1), INVALID_ARGUMENT, "optimizer");
-    REFUSE(mlstm_optimizer_set_step_count(adagrad, -1), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_optimizer_set_step_count(adagrad, -1), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_optimizer_set_step_count(adagrad, INT64_MAX), INVALID_ARGUMENT,
            "9223372036854775807");
     REFUSE(mlstm_optimizer_get_slot(NULL, slot, param, out.values, 20), INVALID_ARGUMENT,
@@ -538,7 +579,7 @@ static void optimizers(void **unused)
     REFUSE(mlstm_optimizer_get_slot(adagrad, slot, NULL, out.values, 20), INVALID_ARGUMENT,
            "param");
     REFUSE(mlstm_optimizer_get_slot(adagrad, slot, param, NULL, 20), INVALID_ARGUMENT, "values");
-    REFUSE(mlstm_optimizer_get_slot(adagrad, slot, param, out.values, 22), MISMATCH, "22");
+    REFUSE(mlstm_optimizer_get_slot(adagrad, slot, param, out.values, 22), MISMATCH, "got 22");
     REFUSE(mlstm_optimizer_get_slot(adagrad, slot, "x", out.values, 20), NOT_FOUND, "\"x\"");
     REFUSE(mlstm_optimizer_get_slot(adagrad, "y", param, out.values, 20), NOT_FOUND, "\"y\"");
     REFUSE(mlstm_optimizer_get_slot(sgd, "momentum", param, out.values, 20), NOT_FOUND, "momentum");
@@ -546,7 +587,7 @@ static void optimizers(void **unused)
     REFUSE(mlstm_optimizer_set_slot(adagrad, NULL, param, x, 20), INVALID_ARGUMENT, "slot");
     REFUSE(mlstm_optimizer_set_slot(adagrad, slot, NULL, x, 20), INVALID_ARGUMENT, "param");
     REFUSE(mlstm_optimizer_set_slot(adagrad, slot, param, NULL, 20), INVALID_ARGUMENT, "values");
-    REFUSE(mlstm_optimizer_set_slot(adagrad, slot, param, x, 18), MISMATCH, "18");
+    REFUSE(mlstm_optimizer_set_slot(adagrad, slot, param, x, 18), MISMATCH, "got 18");
     REFUSE(mlstm_optimizer_set_slot(adagrad, slot, "x", x, 20), NOT_FOUND, "\"x\"");
     REFUSE(mlstm_optimizer_set_slot(adagrad, "y", param, x, 20), NOT_FOUND, "\"y\"");
     REFUSE(mlstm_optimizer_set_slot(sgd, "momentum", param, x, 20), NOT_FOUND, "momentum");
@@ -571,14 +612,14 @@ static void weighted_loss(void)
     REFUSE(mlstm_softmax_cross_entropy_weighted(NULL, labels, NULL, 6, 4, -1, 0, NULL, NULL, NULL),
            INVALID_ARGUMENT, "logits");
     REFUSE(weighted(dy, NULL, 6, 4, 0), INVALID_ARGUMENT, "labels");
-    REFUSE(weighted(dy, labels, 0, 4, 0), INVALID_ARGUMENT, "0");
-    REFUSE(weighted(dy, labels, 6, -4, 0), INVALID_ARGUMENT, "-4");
+    REFUSE(weighted(dy, labels, 0, 4, 0), INVALID_ARGUMENT, "got 0");
+    REFUSE(weighted(dy, labels, 6, -4, 0), INVALID_ARGUMENT, "got -4");
     REFUSE(weighted(dy, labels, 6, 4, -0.5f), INVALID_ARGUMENT, "-0.5");
     REFUSE(weighted(dy, labels, 6, 4, 1.5f), INVALID_ARGUMENT, "1.5");
     REFUSE(weighted(dy, labels, 6, 4, NAN), INVALID_ARGUMENT, "nan");
     REFUSE(weighted(dy, above, 3, 4, 0), INVALID_ARGUMENT, "row 2");
     REFUSE(weighted(dy, below, 3, 4, 0), INVALID_ARGUMENT, "row 1");
-    REFUSE(weighted(dy, labels, SIZE_MAX / 2, 4, 0), TOO_LARGE, "4");
+    REFUSE(weighted(dy, labels, SIZE_MAX / 2, 4, 0), TOO_LARGE, "4] logits");
 }
 
 static void losses(void **unused)
@@ -588,30 +629,31 @@ static void losses(void **unused)
     float *const p = out.values, *const d = out.more, *const loss = &out.number;
     REFUSE(mlstm_softmax_cross_entropy(NULL, labels, 6, 4, p, d, loss), INVALID_ARGUMENT, "logits");
     REFUSE(mlstm_softmax_cross_entropy(dy, NULL, 6, 4, p, d, loss), INVALID_ARGUMENT, "labels");
-    REFUSE(mlstm_softmax_cross_entropy(dy, labels, 0, 4, p, d, loss), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_softmax_cross_entropy(dy, labels, 6, 0, p, d, loss), INVALID_ARGUMENT, "0");
-    REFUSE(mlstm_softmax_cross_entropy(dy, labels, 6, -4, p, d, loss), INVALID_ARGUMENT, "-4");
+    REFUSE(mlstm_softmax_cross_entropy(dy, labels, 0, 4, p, d, loss), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_softmax_cross_entropy(dy, labels, 6, 0, p, d, loss), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_softmax_cross_entropy(dy, labels, 6, -4, p, d, loss), INVALID_ARGUMENT, "got -4");
     REFUSE(mlstm_softmax_cross_entropy(dy, above, 3, 4, p, d, loss), INVALID_ARGUMENT, "row 2");
     REFUSE(mlstm_softmax_cross_entropy(dy, above, 3, 4, p, d, loss), INVALID_ARGUMENT, "got 4");
     REFUSE(mlstm_softmax_cross_entropy(dy, below, 3, 4, p, d, loss), INVALID_ARGUMENT, "row 1");
-    REFUSE(mlstm_softmax_cross_entropy(dy, below, 3, 4, p, d, loss), INVALID_ARGUMENT, "-1");
-    REFUSE(mlstm_softmax_cross_entropy(dy, labels, SIZE_MAX / 2, 4, p, d, loss), TOO_LARGE, "4");
+    REFUSE(mlstm_softmax_cross_entropy(dy, below, 3, 4, p, d, loss), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_softmax_cross_entropy(dy, labels, SIZE_MAX / 2, 4, p, d, loss), TOO_LARGE,
+           "4] logits");
     weighted_loss();
     REFUSE(mlstm_sigmoid_cross_entropy(NULL, dy, 4, d, loss), INVALID_ARGUMENT, "logits");
     REFUSE(mlstm_sigmoid_cross_entropy(dy, NULL, 4, d, loss), INVALID_ARGUMENT, "targets");
-    REFUSE(mlstm_sigmoid_cross_entropy(dy, dy, 0, d, loss), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_sigmoid_cross_entropy(dy, dy, 0, d, loss), INVALID_ARGUMENT, "got 0");
     REFUSE(mlstm_absolute_error(NULL, dy, 4, d, loss), INVALID_ARGUMENT, "outputs");
     REFUSE(mlstm_absolute_error(dy, NULL, 4, d, loss), INVALID_ARGUMENT, "targets");
-    REFUSE(mlstm_absolute_error(dy, dy, 0, d, loss), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_absolute_error(dy, dy, 0, d, loss), INVALID_ARGUMENT, "got 0");
     REFUSE(mlstm_huber_loss(NULL, dy, 4, 1, d, loss), INVALID_ARGUMENT, "outputs");
     REFUSE(mlstm_huber_loss(dy, NULL, 4, 1, d, loss), INVALID_ARGUMENT, "targets");
-    REFUSE(mlstm_huber_loss(dy, dy, 0, 1, d, loss), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_huber_loss(dy, dy, 0, 1, d, loss), INVALID_ARGUMENT, "got 0");
     REFUSE(mlstm_huber_loss(dy, dy, 4, 0, d, loss), INVALID_ARGUMENT, "delta");
     REFUSE(mlstm_huber_loss(dy, dy, 4, NAN, d, loss), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_huber_loss(dy, dy, 4, INFINITY, d, loss), INVALID_ARGUMENT, "inf");
     REFUSE(mlstm_squared_error(NULL, dy, 4, d, loss), INVALID_ARGUMENT, "outputs");
     REFUSE(mlstm_squared_error(dy, NULL, 4, d, loss), INVALID_ARGUMENT, "targets");
-    REFUSE(mlstm_squared_error(dy, dy, 0, d, loss), INVALID_ARGUMENT, "0");
+    REFUSE(mlstm_squared_error(dy, dy, 0, d, loss), INVALID_ARGUMENT, "got 0");
 }
 
 /* The rows above are of every function in the headers that answers with a status. */

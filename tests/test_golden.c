@@ -277,6 +277,74 @@ static void a_digit_in_a_scalar_fails(void **state)
     }
 }
 
+/* A line put for the one or two of a record, or none: no crash, a sentence and exit 1. */
+static void what_is_odd_or_missing_fails(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *path, *line;
+    } rows[] = {
+        {echo_file, "x_series_bits", "T x_series_bits 1 2\n0 1"},
+        {echo_file, "y_series_bits", "T y_series_bits 1 2\n0 1"},
+        {echo_file, "x_series_bits", "S x_series_bits 01"},
+        {echo_file, "x_series_bits", NULL},
+        {echo_file, "windows/0/index", "S windows/0/index -1"},
+        {echo_file, "windows/0/index", "S windows/0/index nan"},
+        {echo_file, "windows/0/index", "S windows/0/index 1e300"},
+        {echo_file, "windows/0/index", "S windows/0/index 2147483647"},
+        {echo_file, "windows/0/index", "S windows/0/index 0.5"},
+        {echo_file, "windows/0/index", "S windows/0/index none"},
+        {echo_file, "windows/0/index", "T windows/0/index 1 2\n0 0"},
+        {echo_file, "windows/0/index", NULL},
+        {echo_file, "windows/19/index", NULL},
+        {echo_file, "windows/3/y", "S windows/3/y 1"},
+        {echo_file, "windows/3/loss", "S windows/3/loss inf"},
+        {echo_file, "windows/0/init_state", "T windows/0/init_state 4 3 1 10 4\n0"},
+        {echo_file, "windows/0/init_state", "T windows/0/init_state 4 0.5 2 1 2\n0 0"},
+        {echo_file, "format", "T format 1 2\n0 1"},
+        {echo_file, "config/echo_step", "S config/echo_step -1"},
+        {echo_file, "config/echo_step", "S config/echo_step nan"},
+        {echo_file, "config/echo_step", "S config/echo_step 1e300"},
+        {echo_file, "config/echo_step", NULL},
+        {echo_file, "config/total_series_length", "S config/total_series_length nan"},
+        {echo_file, "config/total_series_length", NULL},
+        {echo_file, "config/num_batches", NULL},
+        {echo_file, "config/num_layers", NULL},
+        {echo_file, "config/batch_size", NULL},
+        {echo_file, "config/state_size", NULL},
+        {echo_file, "config/num_classes", NULL},
+        {echo_file, "config/truncated_backprop_length", NULL},
+        {echo_file, "config/learning_rate", NULL},
+        {echo_file, "config/initial_accumulator_value", NULL},
+        {echo_file, "config/forget_bias", NULL},
+        {echo_file, "config/forget_bias", "S config/forget_bias one"},
+        {cases_file, "cases/7/L", NULL},
+        {cases_file, "cases/7/B", NULL},
+        {cases_file, "cases/7/I", NULL},
+        {cases_file, "cases/7/H", NULL},
+        {cases_file, "cases/7/T", NULL},
+        {cases_file, "cases/7/loss", "S cases/7/loss inf"},
+        {cases_file, "cases/0/x", "T cases/0/x 1 1\n0"},
+        {cases_file, "cases/0/init_state", "T cases/0/init_state 4 1 2 5 1\n0 0 0 0 0 0 0 0 0 0"},
+        {cases_file, "cases/0/grads/x", "T cases/0/grads/x 3 1 1 1\ninf"},
+        {cases_file, "cases/0/h_top",
+         "T cases/0/h_top 5 3 3 715827883 715827883 12297829382473034411\n0"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct lines lines = read_lines(rows[i].file);
+        const size_t at = find(&lines, rows[i].path);
+        if (lines.line[at][0] == 'T')
+            remove_line(&lines, at + 1);
+        if (rows[i].line)
+            replace_line(&lines, at, strdup(rows[i].line));
+        else
+            remove_line(&lines, at);
+        if (check(&lines) != 1 || !strstr(output, "wrong: "))
+            fail_msg("row %zu, %s, gave\n%s", i, rows[i].path, output);
+        free_lines(&lines);
+    }
+}
+
 /* Renames the record's path, whose first `length` characters become `prefix`. */
 static void rename_record(struct lines *lines, size_t at, size_t length, const char *prefix)
 {
@@ -422,6 +490,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(a_spoilt_echo_file_fails),
         cmocka_unit_test(a_spoilt_case_file_fails),
         cmocka_unit_test(a_digit_in_a_scalar_fails),
+        cmocka_unit_test(what_is_odd_or_missing_fails),
         cmocka_unit_test(a_file_may_begin_in_the_middle),
         cmocka_unit_test(a_file_may_have_no_settings),
         cmocka_unit_test(what_is_no_golden_file),

@@ -20,7 +20,8 @@ static int find_sizes(struct report *report, const char *name, struct sizes *s)
     const struct golden_record *x = golden_find(report->file, path);
     snprintf(path, sizeof path, "cases/%s/init_state", name);
     const struct golden_record *state = golden_find(report->file, path);
-    if (!x || x->rank != 3 || !state || state->rank != 4) {
+    if (!x || x->rank != 3 || !state || state->rank != 4 || state->dims[1] != 2 ||
+        state->dims[2] != x->dims[1]) {
         report_failure(report, "cases/%s has no x [T,B,I] or no init_state [L,2,B,H]", name);
         return 0;
     }
@@ -85,7 +86,7 @@ static void check_forward(struct report *report, const char *name, const struct 
     must(mlstm_state_get(state, final, s->state));
     for (size_t i = 0; i < s->top; i++)
         loss += (double)dh[i] * (double)h[i] + (double)dc[i] * (double)c[i];
-    compare_number(report, LOSS, expect_record(report, 1, "cases/%s/loss", name), loss);
+    compare_number(report, CASE_LOSS, expect_record(report, 1, "cases/%s/loss", name), loss);
     compare(report, STATE, expect_record(report, s->top, "cases/%s/h_top", name), h);
     compare(report, STATE, expect_record(report, s->top, "cases/%s/c_top", name), c);
     compare(report, STATE, expect_record(report, s->state, "cases/%s/final_state", name), final);

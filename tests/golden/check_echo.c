@@ -31,8 +31,9 @@ struct echo {
     int32_t *labels;       /* [T,B] */
     char before[64];       /* where the file has the parameters before the window at hand... */
     char slots_before[64]; /* ...and the accumulators; empty at the start of training */
-    int32_t index;         /* of the window before the one at hand; -1 at first */
-    int epochs;            /* that began since the first window of the file */
+    const char *x_series, *y_series; /* bits of the first epoch; NULL where the file has none */
+    int32_t index;                   /* of the window before the one at hand; -1 at first */
+    int epochs;                      /* that began since the first window of the file */
 };
 
 /* Whether some path of the file has this in it. */
@@ -45,12 +46,12 @@ static int appears(const struct golden_file *file, const char *part)
 }
 
 /* The rate as float32, from either of the two places where files have it. */
-static float learning_rate(const struct report *report)
+static float learning_rate(struct report *report)
 {
     return (float)number_or(report, "config/learning_rate", number_or(report, "adagrad/lr", 0.3));
 }
 
-static float first_accumulator(const struct report *report)
+static float first_accumulator(struct report *report)
 {
     return (float)number_or(report, "config/initial_accumulator_value",
                             number_or(report, "adagrad/initial_accumulator_value", 0.1));
@@ -64,7 +65,8 @@ static int find_sizes(struct echo *e, const char *name)
     const struct golden_record *predictions = golden_find(e->file, path);
     snprintf(path, sizeof path, "windows/%s/init_state", name);
     const struct golden_record *state = golden_find(e->file, path);
-    if (!predictions || predictions->rank != 3 || !state || state->rank != 4) {
+    if (!predictions || predictions->rank != 3 || !state || state->rank != 4 ||
+        state->dims[1] != 2 || state->dims[2] != predictions->dims[1]) {
         report_failure(e->report,
                        "windows/%s has no predictions [T,B,O] or no init_state [L,2,B,H]", name);
         return 0;
@@ -79,41 +81,67 @@ static int find_sizes(struct echo *e, const char *name)
     return 1;
 }
 
+/* A file has all settings or, then the README's hold, none; those of the series come with it. */
 static void check_config(const struct echo *e)
 {
     struct report *report = e->report;
+    if (!appears(e->file, "config/"))
+        return;
     expect_number(report, "config/num_layers", e->layers);
     expect_number(report, "config/batch_size", e->batch);
     expect_number(report, "config/state_size", e->hidden);
     expect_number(report, "config/truncated_backprop_length", e->steps);
     expect_number(report, "config/num_classes", e->classes);
-    expect_number(report, "adagrad/epsilon", 0);
-    const double length = number_or(report, "config/total_series_length", 0);
-    if (length > 0)
-        expect_number(report, "config/num_batches", floor(length / e->batch / e->steps));
+    expect_record(report, 1, "config/learning_rate");
+    expect_record(report, 1, "config/initial_accumulator_value");
+    expect_record(report, 1, "config/forget_bias");
+    if (!appears(e->file, "_series_bits"))
+        return;
+    expect_record(report, 1, "config/echo_step");
+    const struct golden_record *length = expect_record(report, 1, "config/total_series_length");
+    if (length)
+        expect_number(report, "config/num_batches",
+                      floor(floor(length->values[0] / e->batch) / e->steps));
+}
+
+/* As far as the file has it. */
+static void check_adagrad(const struct echo *e)
+{
+    struct report *report = e->report;
     const float rate = learning_rate(report), first = first_accumulator(report);
+    if (number_or(report, "adagrad/epsilon", 0) != 0)
+        report_failure(report, "adagrad/epsilon is not 0");
     if ((float)number_or(report, "adagrad/lr", (double)rate) != rate)
         report_failure(report, "adagrad/lr and config/learning_rate differ");
     if ((float)number_or(report, "adagrad/initial_accumulator_value", (double)first) != first)
         report_failure(report, "the two values of initial_accumulator_value differ");
 }
 
+/* The bits at that path, `length` of them; NULL, reported, where they are not there. */
+static const char *find_series(const struct echo *e, const char *path, double length)
+{
+    const struct golden_record *series = golden_find(e->file, path);
+    if (series && series->text && (double)strlen(series->text) == length &&
+        strspn(series->text, "01") == strlen(series->text))
+        return series->text;
+    report_failure(e->report, "%s does not have %g bits", path, length);
+    return NULL;
+}
+
 /* y is x rolled right by echo_step, its beginning 0. */
-static void check_series(const struct echo *e)
+static void check_series(struct echo *e)
 {
     if (!appears(e->file, "_series_bits"))
         return;
-    const struct golden_record *x = golden_find(e->file, "x_series_bits");
-    const struct golden_record *y = golden_find(e->file, "y_series_bits");
     const double length = number_or(e->report, "config/total_series_length", 50000);
-    const size_t echo_step = (size_t)number_or(e->report, "config/echo_step", 3);
-    if (!x || !y || (double)strlen(x->text) != length || (double)strlen(y->text) != length) {
-        report_failure(e->report, "x_series_bits or y_series_bits does not have %g bits", length);
+    const double step = number_or(e->report, "config/echo_step", 3);
+    e->x_series = find_series(e, "x_series_bits", length);
+    e->y_series = find_series(e, "y_series_bits", length);
+    if (!is_whole(e->report, "config/echo_step", step) || !e->x_series || !e->y_series)
         return;
-    }
-    for (size_t i = 0; y->text[i]; i++)
-        if ((x->text[i] != '0' && x->text[i] != '1') ||
-            y->text[i] != (i < echo_step ? '0' : x->text[i - echo_step])) {
+    const size_t echo_step = (size_t)step;
+    for (size_t i = 0; e->y_series[i]; i++)
+        if (e->y_series[i] != (i < echo_step ? '0' : e->x_series[i - echo_step])) {
             report_failure(e->report, "y_series_bits is no echo of x_series_bits at %zu", i);
             return;
         }
@@ -213,22 +241,23 @@ static int read_window(struct echo *e, const char *name)
     return 1;
 }
 
-/* The window's columns of the series, where the file has the series of this epoch. */
-static void check_columns(const struct echo *e, const char *name, const char *series_path,
-                          char which)
+/* The window's columns of x_series or y_series, where the file has the series of this epoch. */
+static void check_columns(const struct echo *e, const char *name, char which, const char *series)
 {
-    const struct golden_record *series = golden_find(e->file, series_path);
     if (!series || e->epochs)
         return;
-    const size_t steps = (size_t)e->steps, width = strlen(series->text) / (size_t)e->batch;
+    const size_t steps = (size_t)e->steps, width = strlen(series) / (size_t)e->batch;
     const size_t first = (size_t)e->index * steps;
     const struct golden_record *window =
         expect_record(e->report, e->rows, "windows/%s/%c", name, which);
-    if (first + steps > width)
+    if (first + steps > width) {
         report_failure(e->report, "windows/%s is index %d, beyond the series", name, e->index);
-    for (size_t i = 0; window && first + steps <= width && i < e->rows; i++)
-        if (window->values[i] != series->text[i / steps * width + first + i % steps] - '0') {
-            report_failure(e->report, "%s[%zu] is not what %s has", window->path, i, series_path);
+        return;
+    }
+    for (size_t i = 0; window && i < e->rows; i++)
+        if (window->values[i] != series[i / steps * width + first + i % steps] - '0') {
+            report_failure(e->report, "%s[%zu] is not what %c_series_bits has", window->path, i,
+                           which);
             return;
         }
 }
@@ -268,14 +297,22 @@ static void compare_params(const struct echo *e, const struct run *run, const ch
     }
 }
 
-/* The state before the window: carried from the window before, or 0 where an epoch begins. */
-static void check_carried(struct echo *e, const char *name, const struct golden_record *initial)
+/* The window's place in its epoch; 0 where it is missing or no such number. */
+static int read_index(const struct echo *e, const char *name, int32_t *index)
 {
-    char path[100];
-    snprintf(path, sizeof path, "windows/%s/index", name);
-    const int32_t index = (int32_t)number_or(e->report, path, strtod(name, NULL));
+    const struct golden_record *record = expect_record(e->report, 1, "windows/%s/index", name);
+    if (!record || !is_whole(e->report, record->path, record->values[0]))
+        return 0;
+    *index = (int32_t)record->values[0];
+    return 1;
+}
+
+/* The state before the window: carried from the window before, or 0 where an epoch begins. */
+static void check_carried(struct echo *e, const char *name, int32_t index,
+                          const struct golden_record *initial)
+{
     float *carried = zeroed(e->state, sizeof *carried);
-    if (e->index >= 0 && index == e->index + 1)
+    if (e->index >= 0 && index - 1 == e->index)
         must(mlstm_state_get(e->given.state, carried, e->state));
     else if (e->index >= 0 && index == 0)
         e->epochs++;
@@ -334,11 +371,12 @@ static void check_window(struct echo *e, const char *name, size_t position)
 {
     const struct golden_record *initial =
         expect_record(e->report, e->state, "windows/%s/init_state", name);
-    if (!initial || !read_window(e, name))
+    int32_t index;
+    if (!read_index(e, name, &index) || !initial || !read_window(e, name))
         return;
-    check_carried(e, name, initial);
-    check_columns(e, name, "x_series_bits", 'x');
-    check_columns(e, name, "y_series_bits", 'y');
+    check_carried(e, name, index, initial);
+    check_columns(e, name, 'x', e->x_series);
+    check_columns(e, name, 'y', e->y_series);
     check_given(e, name, initial);
     check_correct(e, name);
     check_chained(e, position);
@@ -378,6 +416,7 @@ void check_echo(struct report *report)
     e.x = zeroed(e.rows, sizeof *e.x);
     e.labels = zeroed(e.rows, sizeof *e.labels);
     check_config(&e);
+    check_adagrad(&e);
     check_series(&e);
     check_windows(&e);
     free(e.x);

@@ -20,6 +20,7 @@ enum kind {
     CHAINED_LOSS,
     CHAINED_PARAMETERS,
     CHAINED_ACCUMULATORS,
+    CASE_LOSS,
     CASE_GRADIENTS,
     KINDS
 };
@@ -48,10 +49,13 @@ __attribute__((format(printf, 3, 4)))
 const struct golden_record *
 expect_record(struct report *report, size_t count, const char *format, ...);
 
-/* The number of a scalar that may be missing: `otherwise` then. */
-double number_or(const struct report *report, const char *path, double otherwise);
+/* The number of a scalar that may be missing, `otherwise` then; what is no number is a failure. */
+double number_or(struct report *report, const char *path, double otherwise);
 
-/* A scalar that may be missing, but must be `number` if it is there. */
+/* Whether `number`, read from that path, is a whole one from 0 to INT32_MAX; if not, a failure. */
+int is_whole(struct report *report, const char *path, double number);
+
+/* A scalar that must be there and be `number`. */
 void expect_number(struct report *report, const char *path, double number);
 
 /* Compares with a record from expect_record; of NULL nothing, its absence is reported already. */

@@ -69,12 +69,12 @@ static void read_scalar(struct golden_record *record, const char *value)
 static const char *read_tensor(struct golden_record *record, const char *shape, const char *line)
 {
     double *dims;
-    size_t product = 1;
+    double product = 1; /* of any size, unlike a size_t */
     const long rank = read_numbers(shape, &dims) - 1;
     const int good = rank >= 1 && rank <= GOLDEN_MAX_RANK && dims[0] == (double)rank;
     for (long i = 0; good && i < rank; i++) {
         record->dims[i] = dims[i + 1] >= 1 && dims[i + 1] < 1e9 ? (size_t)dims[i + 1] : 0;
-        product *= record->dims[i];
+        product *= dims[i + 1] == (double)record->dims[i] ? dims[i + 1] : 0;
     }
     free(dims);
     if (!good)
@@ -84,8 +84,9 @@ static const char *read_tensor(struct golden_record *record, const char *shape, 
     record->count = count > 0 ? (size_t)count : 0;
     if (count < 0)
         return "has something that is no number";
-    return record->count == product && count ? NULL
-                                             : "has another number of values than its shape says";
+    return (double)record->count == product && count
+               ? NULL
+               : "has another number of values than its shape says";
 }
 
 static void free_record(struct golden_record *record)

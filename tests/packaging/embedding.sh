@@ -16,21 +16,28 @@ with_static -fPIE -pie -o "$bin/pie" "$consumer"
 readelf -h "$bin/pie" | grep -q 'Type: *DYN' || fail "not position-independent"
 echo "position-independent executable: $("$bin/pie")"
 
+# Whatever the library's files call each other by, a program may have a function of that name.
+own=$(nm -g --defined-only "$prefix/lib/libmlstm.a" 2>/dev/null |
+    awk 'NF == 3 && $3 !~ /^(mlstm_|__x86\.)/ { print $3 }')
+[ -z "$own" ] || fail "libmlstm.a has global names without mlstm_:" $own
+
 # Names are not passed on: whoever links somebody.so finds no mlstm_ in it.
-with_static -fPIC -shared -Wl,-z,defs,-z,text -Dmain=somebody_train -o "$bin/libsomebody.so" "$consumer"
+with_static -fPIC -shared -Wl,-z,defs,-z,text -Dmain=somebody_train \
+    -o "$bin/libsomebody.so" "$consumer"
 echo 'int somebody_train(void); int main(void) { return somebody_train(); }' >"$bin/user.c"
 $CC -o "$bin/user" "$bin/user.c" -L"$bin" -lsomebody
 exported=$(nm -D --defined-only "$bin/libsomebody.so")
 ! echo "$exported" | grep -v ' T somebody_train$' || fail "libsomebody.so exports the names above"
 echo "shared library of somebody else: $(LD_LIBRARY_PATH=$bin "$bin/user")"
 
-# The next major version beside this one, which differs in what its number is made for: SONAME and node.
+# The next major version, which differs in what its number is made for: SONAME and version node.
 version=$("$bin/pie" | sed 's/mlstm \(.*\),.*/\1/')
 next=$((${version%%.*} + 1)).0.0
 copy_source "$work/next-source"
 sed "s/_MAJOR [0-9]*/_MAJOR ${next%%.*}/; s/_MINOR [0-9]*/_MINOR 0/; s/_PATCH [0-9]*/_PATCH 0/" \
     include/mlstm/version.h >"$work/next-source/include/mlstm/version.h"
-sed "s/MLSTM_${version%%.*}/MLSTM_${next%%.*}/" src/libmlstm.map >"$work/next-source/src/libmlstm.map"
+sed "s/MLSTM_${version%%.*}/MLSTM_${next%%.*}/" \
+    src/libmlstm.map >"$work/next-source/src/libmlstm.map"
 install_library "$work/next-source" "$work/next" "$work/next-prefix"
 
 # link OUTPUT PREFIX VARIANT COMPILER-ARGUMENT...

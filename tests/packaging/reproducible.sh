@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Built in another folder, of another depth, and outside of the source: every installed file is the same.
+# Built in another folder, of another depth, outside of the source: every installed file is the same.
 . "$(dirname "$0")/setup.sh"
 build_library
 
