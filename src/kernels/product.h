@@ -34,7 +34,9 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
     else if (columns >= width)
         tile_load(rows, vectors, &t, c, p->c_row);
     else
+#pragma GCC unroll 8
         for (int32_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
             for (int32_t v = 0; v < vectors; v++) {
                 const int32_t n = columns - v * W;
                 t.at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0 ? 0 : n < W ? n : W);
@@ -47,10 +49,13 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
     if (columns >= width)
         tile_store(rows, vectors, &t, c, p->c_row);
     else
+#pragma GCC unroll 8
         for (int32_t r = 0; r < rows; r++)
-            for (int32_t v = 0; v * W < columns; v++) {
+#pragma GCC unroll 4
+            for (int32_t v = 0; v < vectors; v++) {
                 const int32_t n = columns - v * W;
-                store_first(c + (size_t)r * p->c_row + v * W, t.at[r][v], n < W ? n : W);
+                if (n > 0)
+                    store_first(c + (size_t)r * p->c_row + v * W, t.at[r][v], n < W ? n : W);
             }
 }
 
@@ -123,7 +128,9 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
     }
     /* NaN in a would make NaN of a column that does not exist, and so of the parameters' padding. */
     if (keep)
+#pragma GCC unroll 8
         for (int32_t k = 0; k < ks; k++)
+#pragma GCC unroll 4
             for (int32_t v = 0; v < vectors; v++)
                 t.at[k][v] = keep_lanes(t.at[k][v], keep + v * W);
     tile_store(ks, vectors, &t, b, width);
