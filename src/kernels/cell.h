@@ -147,12 +147,18 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     struct tile sum, input;
 
     tile_zero(rows, vectors, &sum);
-    tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1,
-                  kernel + (size_t)(1 + s->input) * (size_t)width, (size_t)width, s->hidden);
+    const float *recurrent = kernel + (size_t)(1 + s->input) * (size_t)width;
+    /* After this panel's recurrent rows come the next one's bias and input rows. */
+    const float *ahead =
+        following(recurrent, (size_t)s->hidden, (size_t)width,
+                  (row - s->row_begin) / tile_rows(vectors)) +
+        (s->x ? 0 : (size_t)(1 + s->input) * (size_t)width);
+    tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, (size_t)width,
+                  s->hidden, ahead);
     if (s->x) {
         tile_row(rows, vectors, &input, kernel);
         tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
-                      (size_t)width, s->input);
+                      (size_t)width, s->input, recurrent);
     } else {
         tile_load(rows, vectors, &input,
                   s->preact + (size_t)panel * s->preact_panel + at * (size_t)width, (size_t)width);
@@ -430,8 +436,10 @@ INLINE void cell_backward_tile(int32_t rows, int32_t vectors, const struct cell_
     tile_zero(rows, 1, &odd);
     if (!first) {
         const float *after = dgates + (size_t)s->batch * width;
-        tile_multiply(rows, 1, &even, after, width, 2, s->transposed, 2 * W, 2 * s->units);
-        tile_multiply(rows, 1, &odd, after + 1, width, 2, s->transposed + W, 2 * W, 2 * s->units);
+        tile_multiply(rows, 1, &even, after, width, 2, s->transposed, 2 * W, 2 * s->units,
+                      after);
+        tile_multiply(rows, 1, &odd, after + 1, width, 2, s->transposed + W, 2 * W,
+                      2 * s->units, after);
         tile_add(rows, 1, &even, &odd);
     }
 #pragma GCC unroll 8

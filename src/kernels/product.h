@@ -41,8 +41,12 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
                 const int32_t n = columns - v * W;
                 t.at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0 ? 0 : n < W ? n : W);
             }
+    const float *ahead =
+        following(b, (size_t)slice->segments * (size_t)slice->length, (size_t)width,
+                  (row - p->row_begin) / tile_rows(vectors));
     for (int32_t s = 0; s < slice->segments; s++) {
-        tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length);
+        tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead);
+        ahead += slice->length * LINE;
         a += p->a_segment;
         b += (size_t)slice->length * (size_t)width;
     }
@@ -119,12 +123,12 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
         /* Too few chains to hide the latency of an addition: odd rows get their own. */
         struct tile odd;
         tile_zero(ks, vectors, &odd);
-        tile_multiply(ks, vectors, &t, a, 1, 2 * o->a_row, g, 2 * width, (rows + 1) / 2);
+        tile_multiply(ks, vectors, &t, a, 1, 2 * o->a_row, g, 2 * width, (rows + 1) / 2, b);
         tile_multiply(ks, vectors, &odd, a + o->a_row, 1, 2 * o->a_row, g + width, 2 * width,
-                      rows / 2);
+                      rows / 2, b);
         tile_add(ks, vectors, &t, &odd);
     } else {
-        tile_multiply(ks, vectors, &t, a, 1, o->a_row, g, width, rows);
+        tile_multiply(ks, vectors, &t, a, 1, o->a_row, g, width, rows, b + (size_t)ks * width);
     }
     /* NaN in a would make NaN of a column that does not exist, and so of the parameters' padding. */
     if (keep)

@@ -19,6 +19,9 @@
 
 #define MAX_ROWS 8
 
+/* Floats of a line of the cache. */
+#define LINE 16
+
 /* Rows of the largest tile for a width of `vectors`. */
 INLINE int32_t tile_rows(int32_t vectors)
 {
@@ -110,10 +113,10 @@ INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct
  * t[r] += sum over k of a[r*a_row + k*a_k] * b[k*b_k ...]. With a_k = 1 the rows of a are rows; with
  * a_row = 1 they are columns, and the product is that of a transposed. Each element is one chain of
  * additions in the order of k, whatever the size of the tile: results do not depend on how rows are
- * divided.
+ * divided. Wide tiles fetch a line of `ahead` for every k.
  */
 INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const float *a, size_t a_row,
-                          size_t a_k, const float *b, size_t b_k, int32_t count)
+                          size_t a_k, const float *b, size_t b_k, int32_t count, const float *ahead)
 {
     struct tile sum;
 #pragma GCC unroll 8
@@ -133,6 +136,10 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
             for (int32_t v = 0; v < vectors; v++)
                 sum.at[r][v] += factor * row[v];
         }
+        if (vectors == 4) {
+            __builtin_prefetch(ahead, 0, 2);
+            ahead += LINE;
+        }
         a += a_k;
         b += b_k;
     }
@@ -141,6 +148,15 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
 #pragma GCC unroll 4
         for (int32_t v = 0; v < vectors; v++)
             t->at[r][v] = sum.at[r][v];
+}
+
+/*
+ * What the tile in turn should fetch where all of them read the same `depth` rows of a panel: the first
+ * ones share the rows that come after them, which are too far away to be fetched by their first reader.
+ */
+INLINE const float *following(const float *b, size_t depth, size_t width, int32_t turn)
+{
+    return (size_t)turn * LINE < width ? b + depth * width + (size_t)turn * depth * LINE : b;
 }
 
 #endif
