@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-//! [quickstart]
 #include <mlstm/mlstm.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@ int main(void)
     mlstm_grads *grads = NULL;
     mlstm_optimizer *optimizer = NULL;
 
+    //! [quickstart]
     int bad = mlstm_cell_create(1, H, &cells[0]) || mlstm_cell_create(H, H, &cells[1]) ||
               mlstm_stack_create(cells, 2, &stack) ||
               mlstm_stack_set_readout(stack, O, MLSTM_READOUT_H) ||
@@ -33,6 +33,7 @@ int main(void)
               mlstm_backward(stack, state, dy, NULL, NULL, NULL, grads) ||
               mlstm_apply_grads(optimizer, stack, grads);
     }
+    //! [quickstart]
     if (bad)
         fprintf(stderr, "%s\n", mlstm_last_error());
     else
@@ -44,4 +45,3 @@ int main(void)
     mlstm_stack_destroy(stack);
     return bad || loss > 0.2f;
 }
-//! [quickstart]

@@ -20,9 +20,10 @@
  * ::mlstm_backward (pass.h) and ::mlstm_apply_grads (optimizer.h). Losses are in loss.h, learning
  * rates in schedule.h, statuses and error sentences in status.h, the caller's allocator in allocator.h.
  *
- * @section example A whole training program
+ * @section example Training in twenty lines
  *
- * Two layers that learn the sign of their input one step late:
+ * Two layers that learn the sign of their input one step late, from examples/quickstart.c; `x` is `[T,B,1]`,
+ * `y` and `dy` are `[T,B,O]`, `labels` is `[T,B]`:
  * @snippet quickstart.c quickstart
  *
  * @section conventions What holds for every function
