@@ -8,6 +8,7 @@ have_package() {
     g++) command -v c++ ;;
     libc6-dev) echo '#include <stdio.h>' | cc -E - ;;
     libcmocka-dev) printf '#include <%s.h>\n' stdarg stddef stdint setjmp cmocka | cc -E - ;;
+    make) command -v make || command -v ninja ;;
     ninja-build) command -v ninja ;;
     *) command -v "$1" || dpkg-query -W -f '${db:Status-Abbrev}' "$1" | grep '^.i' ;;
     esac >/dev/null 2>&1

@@ -8,8 +8,7 @@ build=$root/build/echo
 have() { command -v "$1" >/dev/null 2>&1; }
 
 . "$root/cmake/install-packages.sh"
-packages='gcc libc6-dev cmake'
-have ninja || packages="$packages make"
+packages='gcc libc6-dev cmake make'
 have gnuplot || packages="$packages gnuplot-nox"
 ensure_packages $packages
 

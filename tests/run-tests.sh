@@ -25,6 +25,7 @@ configure() {
     name=$1 preset=$2
     shift 2
     echo "== $name"
+    command -v make >/dev/null || set -- -G Ninja "$@"
     cmake --preset "$preset" -B "build/$name" -DMLSTM_WARNINGS_AS_ERRORS=ON "$@" >"build/$name.log" ||
         { cat "build/$name.log"; return 1; }
 }
