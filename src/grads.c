@@ -169,9 +169,7 @@ mlstm_status mlstm_grads_get(const mlstm_grads *grads, const char *name, float *
     REQUIRE_POINTER(grads);
     REQUIRE_POINTER(name);
     REQUIRE_POINTER(values);
-    const struct param *param = layout_find(grads->layout, name);
-    REQUIRE(param, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);
-    REQUIRE_COUNT(count, param_size(param));
+    REQUIRE_PARAM(param, grads->layout, name, count);
     layout_read(grads->layout, param, grads->values, values);
     return MLSTM_OK;
 }
@@ -182,9 +180,7 @@ mlstm_status mlstm_grads_set(mlstm_grads *grads, const char *name, const float *
     REQUIRE_POINTER(grads);
     REQUIRE_POINTER(name);
     REQUIRE_POINTER(values);
-    const struct param *param = layout_find(grads->layout, name);
-    REQUIRE(param, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);
-    REQUIRE_COUNT(count, param_size(param));
+    REQUIRE_PARAM(param, grads->layout, name, count);
     layout_write(grads->layout, param, grads->values, values);
     return MLSTM_OK;
 }

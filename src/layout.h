@@ -93,6 +93,12 @@ const struct param *layout_find(const struct layout *layout, const char *name);
 /* Numbers in a parameter. */
 size_t param_size(const struct param *param);
 
+/* Declares `found`, the parameter of that name, which has to have `count` numbers. */
+#define REQUIRE_PARAM(found, layout, name, count)                                                  \
+    const struct param *found = layout_find(layout, name);                                         \
+    REQUIRE(found, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);                \
+    REQUIRE_COUNT(count, param_size(found))
+
 /* Canonical order out of a block, and into it. */
 void layout_read(const struct layout *layout, const struct param *param, const float *block,
                  float *values);

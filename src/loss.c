@@ -127,6 +127,12 @@ static struct term sigmoid(double logit, double target, double delta)
                          (logit < 0.0 ? e : 1.0) / (1.0 + e) - target};
 }
 
+/* What every loss of single numbers takes. */
+#define REQUIRE_ARRAYS(outputs, targets, count)                                                    \
+    REQUIRE_POINTER(outputs);                                                                      \
+    REQUIRE_POINTER(targets);                                                                      \
+    REQUIRE((count) >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count)
+
 static void mean(struct term (*term)(double, double, double), const float *outputs,
                  const float *targets, size_t count, double delta, float *doutputs, float *loss)
 {
@@ -145,9 +151,7 @@ static void mean(struct term (*term)(double, double, double), const float *outpu
 mlstm_status mlstm_squared_error(const float *outputs, const float *targets, size_t count,
                                  float *doutputs, float *loss)
 {
-    REQUIRE_POINTER(outputs);
-    REQUIRE_POINTER(targets);
-    REQUIRE(count >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count);
+    REQUIRE_ARRAYS(outputs, targets, count);
     mean(squared, outputs, targets, count, 0.0, doutputs, loss);
     return MLSTM_OK;
 }
@@ -155,9 +159,7 @@ mlstm_status mlstm_squared_error(const float *outputs, const float *targets, siz
 mlstm_status mlstm_absolute_error(const float *outputs, const float *targets, size_t count,
                                   float *doutputs, float *loss)
 {
-    REQUIRE_POINTER(outputs);
-    REQUIRE_POINTER(targets);
-    REQUIRE(count >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count);
+    REQUIRE_ARRAYS(outputs, targets, count);
     mean(absolute, outputs, targets, count, 0.0, doutputs, loss);
     return MLSTM_OK;
 }
@@ -165,9 +167,7 @@ mlstm_status mlstm_absolute_error(const float *outputs, const float *targets, si
 mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t count, float delta,
                               float *doutputs, float *loss)
 {
-    REQUIRE_POINTER(outputs);
-    REQUIRE_POINTER(targets);
-    REQUIRE(count >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count);
+    REQUIRE_ARRAYS(outputs, targets, count);
     REQUIRE(isfinite(delta) && delta > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,
             "delta must be finite and above 0, got %g", (double)delta);
     mean(huber, outputs, targets, count, (double)delta, doutputs, loss);
@@ -177,9 +177,7 @@ mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t
 mlstm_status mlstm_sigmoid_cross_entropy(const float *logits, const float *targets, size_t count,
                                          float *dlogits, float *loss)
 {
-    REQUIRE_POINTER(logits);
-    REQUIRE_POINTER(targets);
-    REQUIRE(count >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count);
+    REQUIRE_ARRAYS(logits, targets, count);
     mean(sigmoid, logits, targets, count, 0.0, dlogits, loss);
     return MLSTM_OK;
 }

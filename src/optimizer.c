@@ -222,7 +222,15 @@ mlstm_status mlstm_rmsprop_create(const mlstm_stack *stack, float rate, float de
     return MLSTM_OK;
 }
 
-/* What the whole Adam family has. */
+/* What the whole Adam family takes. */
+#define REQUIRE_ADAM(stack, rate, beta1, beta2, epsilon, optimizer)                                \
+    REQUIRE_POINTER(stack);                                                                        \
+    REQUIRE_POINTER(optimizer);                                                                    \
+    REQUIRE_FINITE(rate);                                                                          \
+    REQUIRE_BELOW_1(beta1);                                                                        \
+    REQUIRE_BELOW_1(beta2);                                                                        \
+    REQUIRE_POSITIVE(epsilon)
+
 static mlstm_optimizer *create_adam(const mlstm_stack *stack, const struct rule *rule, float rate,
                                     float beta1, float beta2, float epsilon)
 {
@@ -238,12 +246,7 @@ static mlstm_optimizer *create_adam(const mlstm_stack *stack, const struct rule 
 mlstm_status mlstm_adam_create(const mlstm_stack *stack, float rate, float beta1, float beta2,
                                float epsilon, mlstm_optimizer **optimizer)
 {
-    REQUIRE_POINTER(stack);
-    REQUIRE_POINTER(optimizer);
-    REQUIRE_FINITE(rate);
-    REQUIRE_BELOW_1(beta1);
-    REQUIRE_BELOW_1(beta2);
-    REQUIRE_POSITIVE(epsilon);
+    REQUIRE_ADAM(stack, rate, beta1, beta2, epsilon, optimizer);
     mlstm_optimizer *made = create_adam(stack, &rule_adam, rate, beta1, beta2, epsilon);
     REQUIRE_MEMORY(made);
     *optimizer = made;
@@ -253,12 +256,7 @@ mlstm_status mlstm_adam_create(const mlstm_stack *stack, float rate, float beta1
 mlstm_status mlstm_adamw_create(const mlstm_stack *stack, float rate, float beta1, float beta2,
                                 float epsilon, float weight_decay, mlstm_optimizer **optimizer)
 {
-    REQUIRE_POINTER(stack);
-    REQUIRE_POINTER(optimizer);
-    REQUIRE_FINITE(rate);
-    REQUIRE_BELOW_1(beta1);
-    REQUIRE_BELOW_1(beta2);
-    REQUIRE_POSITIVE(epsilon);
+    REQUIRE_ADAM(stack, rate, beta1, beta2, epsilon, optimizer);
     REQUIRE_NOT_NEGATIVE(weight_decay);
     mlstm_optimizer *made = create_adam(stack, &rule_adam, rate, beta1, beta2, epsilon);
     REQUIRE_MEMORY(made);
@@ -270,12 +268,7 @@ mlstm_status mlstm_adamw_create(const mlstm_stack *stack, float rate, float beta
 mlstm_status mlstm_amsgrad_create(const mlstm_stack *stack, float rate, float beta1, float beta2,
                                   float epsilon, mlstm_optimizer **optimizer)
 {
-    REQUIRE_POINTER(stack);
-    REQUIRE_POINTER(optimizer);
-    REQUIRE_FINITE(rate);
-    REQUIRE_BELOW_1(beta1);
-    REQUIRE_BELOW_1(beta2);
-    REQUIRE_POSITIVE(epsilon);
+    REQUIRE_ADAM(stack, rate, beta1, beta2, epsilon, optimizer);
     mlstm_optimizer *made = create_adam(stack, &rule_amsgrad, rate, beta1, beta2, epsilon);
     REQUIRE_MEMORY(made);
     *optimizer = made;
@@ -285,12 +278,7 @@ mlstm_status mlstm_amsgrad_create(const mlstm_stack *stack, float rate, float be
 mlstm_status mlstm_nadam_create(const mlstm_stack *stack, float rate, float beta1, float beta2,
                                 float epsilon, float momentum_decay, mlstm_optimizer **optimizer)
 {
-    REQUIRE_POINTER(stack);
-    REQUIRE_POINTER(optimizer);
-    REQUIRE_FINITE(rate);
-    REQUIRE_BELOW_1(beta1);
-    REQUIRE_BELOW_1(beta2);
-    REQUIRE_POSITIVE(epsilon);
+    REQUIRE_ADAM(stack, rate, beta1, beta2, epsilon, optimizer);
     REQUIRE_NOT_NEGATIVE(momentum_decay);
     mlstm_optimizer *made = create_adam(stack, &rule_nadam, rate, beta1, beta2, epsilon);
     REQUIRE_MEMORY(made);
@@ -387,9 +375,7 @@ mlstm_status mlstm_optimizer_get_slot(const mlstm_optimizer *optimizer, const ch
     REQUIRE_POINTER(values);
     const float *block = find_slot(optimizer, slot);
     REQUIRE(block, MLSTM_ERROR_NOT_FOUND, "there is no slot \"%.64s\"", slot);
-    const struct param *found = layout_find(optimizer->layout, param);
-    REQUIRE(found, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", param);
-    REQUIRE_COUNT(count, param_size(found));
+    REQUIRE_PARAM(found, optimizer->layout, param, count);
     layout_read(optimizer->layout, found, block, values);
     return MLSTM_OK;
 }
@@ -403,9 +389,7 @@ mlstm_status mlstm_optimizer_set_slot(mlstm_optimizer *optimizer, const char *sl
     REQUIRE_POINTER(values);
     float *block = find_slot(optimizer, slot);
     REQUIRE(block, MLSTM_ERROR_NOT_FOUND, "there is no slot \"%.64s\"", slot);
-    const struct param *found = layout_find(optimizer->layout, param);
-    REQUIRE(found, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", param);
-    REQUIRE_COUNT(count, param_size(found));
+    REQUIRE_PARAM(found, optimizer->layout, param, count);
     layout_write(optimizer->layout, found, block, values);
     return MLSTM_OK;
 }

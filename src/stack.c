@@ -179,9 +179,7 @@ mlstm_status mlstm_stack_get_param(const mlstm_stack *stack, const char *name, f
     REQUIRE_POINTER(stack);
     REQUIRE_POINTER(name);
     REQUIRE_POINTER(values);
-    const struct param *param = layout_find(stack->layout, name);
-    REQUIRE(param, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);
-    REQUIRE_COUNT(count, param_size(param));
+    REQUIRE_PARAM(param, stack->layout, name, count);
     layout_read(stack->layout, param, stack->params, values);
     return MLSTM_OK;
 }
@@ -192,18 +190,17 @@ mlstm_status mlstm_stack_set_param(mlstm_stack *stack, const char *name, const f
     REQUIRE_POINTER(stack);
     REQUIRE_POINTER(name);
     REQUIRE_POINTER(values);
-    const struct param *param = layout_find(stack->layout, name);
-    REQUIRE(param, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);
-    REQUIRE_COUNT(count, param_size(param));
+    REQUIRE_PARAM(param, stack->layout, name, count);
     layout_write(stack->layout, param, stack->params, values);
     stack_matrix_changed(stack, param->matrix);
     return MLSTM_OK;
 }
 
-static void refresh(const mlstm_stack *stack, int32_t matrix, float *transposed)
+static void refresh_all(const mlstm_stack *stack, float *transposed)
 {
-    if (transposed)
-        layout_transpose(stack->layout, matrix, stack->params, transposed);
+    const struct layout *layout = stack->layout;
+    for (int32_t m = 0; m < layout->layers + (layout->sources ? 1 : 0); m++)
+        layout_transpose(layout, m, stack->params, transposed);
 }
 
 mlstm_status stack_need_transposed(const mlstm_stack *stack)
@@ -216,8 +213,7 @@ mlstm_status stack_need_transposed(const mlstm_stack *stack)
     float *made = allocate(&stack->allocator, stack->layout->transposed_count * sizeof *made);
     if (!made)
         return fail(MLSTM_ERROR_OUT_OF_MEMORY, "mlstm_state_create: no memory for the transposed kernels");
-    for (int32_t m = 0; m < stack->layout->layers + (stack->layout->sources ? 1 : 0); m++)
-        refresh(stack, m, made);
+    refresh_all(stack, made);
     if (!atomic_compare_exchange_strong(place, &expected, made))
         release(&stack->allocator, made);
     return MLSTM_OK;
@@ -225,11 +221,14 @@ mlstm_status stack_need_transposed(const mlstm_stack *stack)
 
 void stack_matrix_changed(mlstm_stack *stack, int32_t matrix)
 {
-    refresh(stack, matrix, stack->transposed);
+    float *transposed = stack->transposed;
+    if (transposed)
+        layout_transpose(stack->layout, matrix, stack->params, transposed);
 }
 
 void stack_params_changed(mlstm_stack *stack)
 {
-    for (int32_t m = 0; m < stack->layout->layers + (stack->layout->sources ? 1 : 0); m++)
-        refresh(stack, m, stack->transposed);
+    float *transposed = stack->transposed;
+    if (transposed)
+        refresh_all(stack, transposed);
 }

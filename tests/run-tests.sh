@@ -90,8 +90,8 @@ suite() {
         foreign arm64 $compiler gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
             libcmocka-dev:arm64
         build aarch64 release "-DCMAKE_TOOLCHAIN_FILE=$PWD/cmake/toolchains/aarch64-linux-gnu.cmake"
-        # Under qemu a child process cannot start threads, and whole training runs take minutes.
-        run aarch64 -E '^test_(threads|golden)'
+        # Whole training runs take minutes under qemu.
+        run aarch64 -E '^test_golden'
         ;;
     i386)
         foreign i386 $compiler gcc-i686-linux-gnu libc6-dev-i386-cross libcmocka-dev:i386

@@ -111,12 +111,10 @@ INLINE vec at_least(vec v, float bound)
 #endif
 }
 
-/* The lanes whose bits are set, 0 elsewhere, even for NaN; all where `mask` is NULL. */
+/* The lanes whose bits are set, 0 elsewhere, even for NaN. */
 INLINE vec keep_lanes(vec v, const int32_t *mask)
 {
     ivec m;
-    if (!mask)
-        return v;
     memcpy(&m, mask, sizeof m);
     return (vec)(bits(v) & m);
 }
