@@ -1,98 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include <mlstm/pass.h>
-
-#include "grads.h"
-#include "stack.h"
-#include "state.h"
+#include "float_mode.h"
+#include "junction.h"
+#include "products.h"
+#include "special.h"
 #include "status.h"
-
-/* A chunk of recorded steps on its way back; the arrays begin with its first step. */
-struct pass {
-    const struct mlstm_stack *stack;
-    struct mlstm_state *state;
-    int32_t first, steps;
-    const float *dy, *dh_top, *dc_top;
-    float *dx;
-    struct mlstm_grads *grads;
-    bool dc_out; /* something comes from above through c, */
-    bool dh_out; /* and through h */
-};
-
-/* out = (out or 0) + g @ transposed kernel: the gradient on one part of a matrix's inputs. */
-static void send_back(const struct pass *pass, const struct matrix *m, int32_t part_index,
-                      const float *g, int32_t init, float *out, size_t out_row, int32_t columns,
-                      int32_t rows, struct worker *worker)
-{
-    const struct part *part = &m->parts[part_index];
-    struct range row, block;
-    worker_share(worker, rows, part->blocks, &row, &block);
-    pass->state->layout->kernels->product(&(struct product){
-        .a = g,
-        .a_row = (size_t)m->width,
-        .a_segment = (ptrdiff_t)(pass->state->chunk_rows * (size_t)m->width),
-        .segments = m->panels,
-        .length = m->gates == 1 && m->panels == 1 ? m->units : m->width,
-        .b = pass->stack->transposed + part->offset,
-        .b_panel = part->block,
-        .width = part->width,
-        .init = init,
-        .c = out,
-        .c_row = out_row,
-        .c_panel = (size_t)part->width,
-        .columns = columns,
-        .row_begin = row.begin,
-        .row_end = row.end,
-        .panel_begin = block.begin,
-        .panel_end = block.end,
-    });
-}
-
-/* Adds to the gradient of one part of a matrix; `a` NULL for the bias. */
-static void add_gradient(const struct pass *pass, const struct matrix *m, int32_t first,
-                         int32_t inputs, const float *a, size_t a_row, const float *g,
-                         struct worker *worker)
-{
-    struct range k, panel;
-    worker_share(worker, inputs, m->panels, &k, &panel);
-    pass->state->layout->kernels->outer(&(struct outer){
-        .a = a,
-        .a_row = a_row,
-        .g = g,
-        .g_panel = pass->state->chunk_rows * (size_t)m->width,
-        .rows = pass->steps * pass->state->batch,
-        .width = m->width,
-        .b = pass->grads->values + m->offset + (size_t)first * (size_t)m->width,
-        .b_panel = m->panel,
-        .k_begin = k.begin,
-        .k_end = k.end,
-        .panel_begin = panel.begin,
-        .panel_end = panel.end,
-        .last = m->panels - 1,
-        .keep = matrix_keep(m),
-    });
-}
 
 /* Floats of a row of dh_out and dc_out where layer `layer` reads them. */
 static size_t out_row(const struct mlstm_state *state, int32_t layer)
 {
-    const struct layer_state *s = &state->layers[layer];
+    const struct direction_state *s = &state->directions[state->layout->layer[layer].first];
     return s->small ? s->row : state->out_row;
 }
 
-static int32_t less(size_t a, size_t b)
-{
-    return (int32_t)(a < b ? a : b);
-}
-
 /* What the caller gives for h or c of the top layer, and dy where that is h itself, in `out`. */
-static void fill_out(const struct pass *pass, const float *given, const float *more, float *out,
-                     struct range rows)
+static void fill_out(const struct backward_pass *pass, const float *given, const float *more,
+                     size_t units, float *out, struct range rows)
 {
     const struct layout *layout = pass->state->layout;
     const size_t row = out_row(pass->state, layout->layers - 1);
-    const size_t units = (size_t)layout->matrices[layout->layers - 1].units;
     const int32_t count = rows.end - rows.begin;
     const size_t from = (size_t)rows.begin * units, to = (size_t)rows.begin * row;
     if (!given) {
@@ -106,68 +33,97 @@ static void fill_out(const struct pass *pass, const float *given, const float *m
             out[(size_t)r * row + u] += more[(size_t)r * units + u];
 }
 
-/* dy to panels, the columns beyond O zero. */
-static void pack_dy(const struct pass *pass, const struct matrix *m, struct range rows)
-{
-    const struct mlstm_state *state = pass->state;
-    for (int32_t p = 0; p < m->panels; p++) {
-        const size_t first = (size_t)p * (size_t)m->width, width = (size_t)m->width;
-        const size_t left = (size_t)m->units - first;
-        state->layout->kernels->pad_rows(
-            pass->dy + (size_t)rows.begin * (size_t)m->units + first, (size_t)m->units,
-            left < width ? left : width,
-            state->dy + ((size_t)p * state->chunk_rows + (size_t)rows.begin) * width, width,
-            rows.end - rows.begin);
-    }
-}
-
-/* dh_out and dc_out of the top layer, and the gradient of the readout. */
-static void backward_readout(const struct pass *pass, struct worker *worker)
+/* dh_out, dc_out and dy as the caller gives them, without what lies past the rows' ends. */
+static void take_gradients(const struct backward_pass *pass, struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;
     const struct layout *layout = state->layout;
+    const struct layer *top = layout_top(layout);
     const struct matrix *m = layout_readout(layout);
-    const struct layer_state *s = &state->layers[layout->layers - 1];
-    const int32_t rows = pass->steps * state->batch;
     const size_t row = out_row(state, layout->layers - 1);
-    struct range own, all;
-    worker_share(worker, rows, 1, &own, &all);
-    if (all.begin == all.end)
-        own.end = own.begin;
-    fill_out(pass, pass->dh_top, m ? NULL : pass->dy, state->dh_out, own);
-    fill_out(pass, pass->dc_top, NULL, state->dc_out, own);
+    const struct range own = share_rows(worker, pass->steps * state->batch);
+    fill_out(pass, pass->dh_top, m ? NULL : pass->dy, (size_t)top->outputs, state->dh_out, own);
+    fill_out(pass, pass->dc_top, NULL, (size_t)top->cells, state->dc_out, own);
     if (m && pass->dy)
-        pack_dy(pass, m, own);
+        pack_panels(state, m, (struct rows){pass->dy, (size_t)m->units}, own, own.begin);
     worker_wait(worker);
+    if (!state->limited)
+        return;
+    if (worker->index == 0) {
+        state_clear_ended(state, pass->first, pass->steps, state->dh_out, row);
+        state_clear_ended(state, pass->first, pass->steps, state->dc_out, row);
+        for (int32_t p = 0; m && p < m->panels; p++)
+            state_clear_ended(state, pass->first, pass->steps,
+                              state->dy + (size_t)p * state->chunk_rows * (size_t)m->width,
+                              (size_t)m->width);
+    }
+    worker_wait(worker);
+}
+
+/* dh_out and dc_out of the top layer, and the gradient of the readout. */
+static void backward_readout(const struct backward_pass *pass, struct worker *worker)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct layout *layout = state->layout;
+    const int32_t top = layout->layers - 1;
+    const struct matrix *m = layout_readout(layout);
+    const size_t row = out_row(state, top);
+    take_gradients(pass, worker);
     if (!m || !pass->dy)
         return;
-    const size_t first = (size_t)(pass->first + 1) * (size_t)state->batch * s->row;
-    const float *inputs[2] = {s->c + first, s->h + first}, *given[2] = {pass->dc_top, pass->dh_top};
+    const struct rows inputs[2] = {top_cells(state, pass->first),
+                                   junction_outputs(state, top, pass->first)};
+    const float *given[2] = {pass->dc_top, pass->dh_top};
     float *outs[2] = {state->dc_out, state->dh_out};
     if (pass->grads)
-        add_gradient(pass, m, 0, 1, NULL, 0, state->dy, worker);
+        add_bias_gradient(pass, m, state->dy, worker);
     for (int32_t p = 0; p < 2; p++) {
         const struct part *part = &m->parts[p];
         if (part->rows == 0)
             continue;
-        send_back(pass, m, p, state->dy, given[p] ? PRODUCT_ADD : PRODUCT_ZERO, outs[p], row,
-                  less(row, (size_t)part->blocks * (size_t)part->width), rows, worker);
+        const struct target to = rows_target(given[p] ? PRODUCT_ADD : PRODUCT_ZERO, outs[p], row,
+                                             (size_t)part->blocks * (size_t)part->width);
+        multiply_back(pass->stack, m, p, state->dy, state->chunk_rows * (size_t)m->width, &to,
+                      share_blocks(worker, part, pass->steps * state->batch));
         if (pass->grads)
-            add_gradient(pass, m, 1 + part->first, part->rows, inputs[p], s->row, state->dy,
-                         worker);
+            add_gradient(pass, m, p, inputs[p], state->dy, worker);
     }
     worker_wait(worker);
 }
 
-/* All steps of the chunk in one layer: dgates from what comes from above and from later steps. */
-static void backward_steps(const struct pass *pass, int32_t layer, struct worker *worker)
+/* The kernel's steps `begin` to `end`, from the last to the first, as far as rows last. */
+static void plain_steps_back(const struct backward_pass *pass, bool small,
+                             struct cell_backward *step, int32_t begin, int32_t end)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct range row = {step->row_begin, step->row_end};
+    step->step_begin = begin;
+    step->step_end = end;
+    if (!state->limited || small) {
+        state->layout->kernels->cell_backward(step);
+        return;
+    }
+    for (int32_t t = end - 1; t >= begin; t--)
+        for EACH_RUN(run, state, pass->first + t, row) {
+            step->step_begin = t;
+            step->step_end = t + 1;
+            step->row_begin = run.begin;
+            step->row_end = run.end;
+            state->layout->kernels->cell_backward(step);
+        }
+    step->row_begin = row.begin;
+    step->row_end = row.end;
+}
+
+/* All steps of the chunk of a plain cell: dgates from what comes from above and from later steps. */
+static void plain_backward_steps(const struct backward_pass *pass, int32_t direction,
+                                 struct rows dh, struct rows dc, struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;
     const struct layout *layout = state->layout;
-    const struct matrix *m = &layout->matrices[layer];
-    const struct layer_state *s = &state->layers[layer];
+    const struct matrix *m = &layout->matrices[layout->direction[direction].kernel];
+    const struct direction_state *s = &state->directions[direction];
     const struct part *part = &m->parts[PART_H];
-    const bool top = layer == layout->layers - 1;
     const size_t here = (size_t)pass->first * (size_t)state->batch * s->row;
     struct range row = {0, state->batch}, block = {0, part->blocks};
     const bool alone = worker->count == 1 || s->small;
@@ -178,7 +134,6 @@ static void backward_steps(const struct pass *pass, int32_t layer, struct worker
         .batch = state->batch,
         .units = m->panel_units,
         .steps = pass->steps,
-        .step_end = pass->steps,
         .row_begin = row.begin,
         .row_end = row.end,
         .block_begin = block.begin,
@@ -192,9 +147,9 @@ static void backward_steps(const struct pass *pass, int32_t layer, struct worker
         .tanh_c = s->tanh_c + here,
         .c = s->c + here,
         .row = s->row,
-        .dh_out = !top || pass->dh_out ? state->dh_out : NULL,
-        .dc_out = top && pass->dc_out ? state->dc_out : NULL,
-        .out_row = out_row(state, layer),
+        .dh_out = dh.at,
+        .dc_out = dc.at,
+        .out_row = dh.row,
         .dh_carry = s->dh_carry,
         .dc_carry = s->dc_carry,
         .carry_row = s->carry_row,
@@ -204,74 +159,207 @@ static void backward_steps(const struct pass *pass, int32_t layer, struct worker
     };
     if (alone || own_rows) {
         if (own_rows || worker->index == 0)
-            layout->kernels->cell_backward(&step);
+            plain_steps_back(pass, s->small, &step, 0, pass->steps);
         worker_wait(worker);
-        return;
+    } else {
+        for (int32_t t = pass->steps - 1; t >= 0; t--) {
+            plain_steps_back(pass, s->small, &step, t, t + 1);
+            worker_wait(worker);
+        }
     }
-    for (int32_t t = pass->steps - 1; t >= 0; t--) {
-        step.step_begin = t;
-        step.step_end = t + 1;
-        layout->kernels->cell_backward(&step);
-        worker_wait(worker);
+    const struct target carry = rows_target(PRODUCT_ZERO, s->dh_carry, s->carry_row,
+                                            (size_t)part->blocks * (size_t)part->width);
+    multiply_back(pass->stack, m, PART_H, state->dgates, step.dgates_panel, &carry,
+                  share_blocks(worker, part, state->batch));
+}
+
+/*
+ * Before the steps of a chunk: gates of rows that have ended get no gradient, and the gradient on the
+ * last state reaches each row at its own end.
+ */
+static void enter_at_ends(const struct backward_pass *pass, int32_t direction, struct rows *dh,
+                          struct rows *dc)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct direction *d = &state->layout->direction[direction];
+    const struct layer *layer = &state->layout->layer[d->layer];
+    const struct matrix *m = &state->layout->matrices[d->kernel];
+    const struct direction_state *s = &state->directions[direction];
+    const struct matrix *p = d->projection == NONE ? NULL : &state->layout->matrices[d->projection];
+    const size_t size = (size_t)pass->steps * (size_t)state->batch * dh->row;
+    for (int32_t i = 0; i < m->panels; i++) {
+        const size_t panel = (size_t)i * state->chunk_rows * (size_t)m->width;
+        state_clear_ended(state, pass->first, pass->steps, state->dgates + panel, (size_t)m->width);
+        if (d->gain_h != NONE)
+            state_clear_ended(state, pass->first, pass->steps, state->dsums + panel,
+                              (size_t)m->width);
+    }
+    for (int32_t i = 0; p && i < p->panels; i++)
+        state_clear_ended(state, pass->first, pass->steps,
+                          state->dy + (size_t)i * state->chunk_rows * (size_t)p->width,
+                          (size_t)p->width);
+    if (!state->final_given)
+        return;
+    const bool joined = state->junctions[d->layer].joined;
+    if (!dh->at)
+        dh->at = memset(joined ? state->dh_part : state->dh_out, 0, size * sizeof *dh->at);
+    if (!dc->at)
+        dc->at = memset(joined ? state->dc_part : state->dc_out, 0, size * sizeof *dc->at);
+    for (int32_t b = 0; b < state->batch; b++) {
+        const int32_t end = state->ends[b] - pass->first;
+        if (state->ends[b] >= state->position || end < 1 || end > pass->steps)
+            continue;
+        const size_t at = ((size_t)(end - 1) * (size_t)state->batch + (size_t)b) * dh->row;
+        for (int32_t u = 0; u < layer->recurrent; u++)
+            ((float *)dh->at)[at + (size_t)u] += s->dh_final[(size_t)b * s->h_carry_row + (size_t)u];
+        for (int32_t u = 0; u < layer->options.hidden; u++)
+            ((float *)dc->at)[at + (size_t)u] += s->dc_final[(size_t)b * s->carry_row + (size_t)u];
     }
 }
 
-static void backward_layer(const struct pass *pass, int32_t layer, struct worker *worker)
+/* One direction; what it read gets its gradient in `dx`, or NULL where that is not wanted. */
+static void backward_direction(const struct backward_pass *pass, int32_t direction, struct rows dh,
+                               struct rows dc, const struct target *dx, struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;
-    const struct layout *layout = state->layout;
-    const struct matrix *m = &layout->matrices[layer];
-    const struct layer_state *s = &state->layers[layer];
-    const struct part *x = &m->parts[PART_X], *h = &m->parts[PART_H];
-    const int32_t rows = pass->steps * state->batch;
-
-    backward_steps(pass, layer, worker);
-    send_back(pass, m, PART_H, state->dgates, PRODUCT_ZERO, s->dh_carry, s->carry_row,
-              less(s->carry_row, (size_t)h->blocks * (size_t)h->width), state->batch, worker);
-    if (layer > 0) {
-        const size_t row = out_row(state, layer - 1);
-        send_back(pass, m, PART_X, state->dgates, PRODUCT_ZERO, state->dh_out,
-                  row, less(row, (size_t)x->blocks * (size_t)x->width), rows, worker);
-    } else if (pass->dx) {
-        send_back(pass, m, PART_X, state->dgates, PRODUCT_ZERO, pass->dx, (size_t)x->rows, x->rows,
-                  rows, worker);
+    const struct direction *d = &state->layout->direction[direction];
+    const struct matrix *m = &state->layout->matrices[d->kernel];
+    const struct direction_state *s = &state->directions[direction];
+    const struct part *x = &m->parts[PART_X];
+    const size_t panel = state->chunk_rows * (size_t)m->width;
+    if (state->limited) {
+        if (worker->index == 0)
+            enter_at_ends(pass, direction, &dh, &dc);
+        worker_wait(worker);
     }
+    if (s->special)
+        special_backward_steps(pass, direction, dh, dc, worker);
+    else
+        plain_backward_steps(pass, direction, dh, dc, worker);
+    if (dx)
+        multiply_back(pass->stack, m, PART_X, state->dgates, panel, dx,
+                      share_blocks(worker, x, pass->steps * state->batch));
     if (pass->grads) {
-        const size_t batch = (size_t)state->batch, first = (size_t)pass->first;
-        const float *inputs =
-            layer > 0 ? s[-1].h + (first + 1) * batch * s[-1].row
-                      : state->x + first * batch * (size_t)x->rows;
-        add_gradient(pass, m, 0, 1, NULL, 0, state->dgates, worker);
-        add_gradient(pass, m, 1, x->rows, inputs, layer > 0 ? s[-1].row : (size_t)x->rows,
-                     state->dgates, worker);
-        add_gradient(pass, m, 1 + x->rows, h->rows, s->h + first * batch * s->row, s->row,
-                     state->dgates, worker);
+        const struct rows h = special_recurrent_input(state, direction, pass->first);
+        if (d->biased && d->gain == NONE)
+            add_bias_gradient(pass, m, state->dgates, worker);
+        add_gradient(pass, m, PART_X, junction_inputs(state, direction, pass->first), state->dgates,
+                     worker);
+        add_gradient(pass, m, PART_H, h, d->gain_h == NONE ? state->dgates : state->dsums, worker);
     }
     worker_wait(worker);
 }
 
+/* dx as rows that are filled up to whole blocks, or, of the caller's, that end where they end. */
+static struct target input_target(const struct backward_pass *pass, int32_t layer, float *to,
+                                  size_t row)
+{
+    const struct layout *layout = pass->state->layout;
+    const struct matrix *m = &layout->matrices[layout->direction[layout->layer[layer].first].kernel];
+    const struct part *x = &m->parts[PART_X];
+    return rows_target(PRODUCT_ZERO, to, row, (size_t)x->blocks * (size_t)x->width);
+}
+
+/* A layer that is joined to its neighbours by more than h. */
+static void backward_joined(const struct backward_pass *pass, int32_t index, struct rows dh,
+                            struct rows dc, bool wanted, struct worker *worker)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct layer *layer = &state->layout->layer[index];
+    const size_t row = state->out_row;
+    if (dh.at)
+        junction_leave_back(pass, index, worker);
+    for (int32_t i = layer->first; i < layer->first + layer->directions; i++) {
+        const bool reverse = state->layout->direction[i].reverse;
+        if (layer->directions == 2) {
+            junction_split(pass, i, dh.at != NULL, dc.at != NULL, worker);
+            dh.at = dh.at ? state->dh_part : NULL;
+            dc.at = dc.at ? state->dc_part : NULL;
+        }
+        const struct target dx =
+            input_target(pass, index, reverse ? state->dx_part : state->dx_sum, row);
+        backward_direction(pass, i, dh, dc, wanted ? &dx : NULL, worker);
+        if (reverse && wanted)
+            junction_add(pass, i, worker);
+    }
+    if (wanted)
+        junction_enter_back(pass, index, dh.at != NULL, index > 0 ? state->dh_out : pass->dx,
+                            index > 0 ? out_row(state, index - 1) : (size_t)state->inputs, worker);
+}
+
+static void backward_layer(const struct backward_pass *pass, int32_t index, struct worker *worker)
+{
+    const struct mlstm_state *state = pass->state;
+    const bool top = index == state->layout->layers - 1, wanted = index > 0 || pass->dx;
+    const size_t row = out_row(state, index);
+    const struct rows dh = {!top || pass->dh_out ? state->dh_out : NULL, row};
+    const struct rows dc = {top && pass->dc_out ? state->dc_out : NULL, row};
+    if (state->junctions[index].joined) {
+        backward_joined(pass, index, dh, dc, wanted, worker);
+        return;
+    }
+    const struct target dx =
+        index > 0 ? input_target(pass, index, state->dh_out, out_row(state, index - 1))
+                  : input_target(pass, index, pass->dx, (size_t)state->inputs);
+    backward_direction(pass, state->layout->layer[index].first, dh, dc, wanted ? &dx : NULL, worker);
+}
+
 static void backward_chunk(void *context, struct worker *worker)
 {
-    const struct pass *pass = context;
+    const struct backward_pass *pass = context;
     backward_readout(pass, worker);
     for (int32_t l = pass->state->layout->layers - 1; l >= 0; l--)
         backward_layer(pass, l, worker);
 }
 
-/* The gradient on the last state: given, or 0. */
-static void begin_carry(struct mlstm_state *state)
+/* The gradient on the last state: given, or 0, as for rows that end before. */
+static void begin_carry(const struct mlstm_state *state, const float *final, float *carry,
+                        size_t row)
 {
-    for (int32_t l = 0; l < state->layout->layers; l++) {
-        struct layer_state *s = &state->layers[l];
-        const size_t size = (size_t)state->batch * s->carry_row * sizeof *s->dc_carry;
-        if (state->final_given) {
-            memcpy(s->dc_carry, s->dc_final, size);
-            memcpy(s->dh_carry, s->dh_final, size);
-        } else {
-            memset(s->dc_carry, 0, size);
-            memset(s->dh_carry, 0, size);
+    const size_t size = (size_t)state->batch * row * sizeof *carry;
+    if (state->final_given)
+        memcpy(carry, final, size);
+    else
+        memset(carry, 0, size);
+    for (int32_t b = 0; state->limited && b < state->batch; b++)
+        if (state->ends[b] < state->position)
+            memset(carry + (size_t)b * row, 0, row * sizeof *carry);
+}
+
+/* Rows that had ended before the window: their last state is the first. */
+static void pass_by(const struct mlstm_state *state, const float *final, float *carry, size_t row)
+{
+    for (int32_t b = 0; b < state->batch; b++)
+        if (state->ends[b] == 0)
+            memcpy(carry + (size_t)b * row, final + (size_t)b * row, row * sizeof *carry);
+}
+
+/* The gradient on a learned state is that of all rows. */
+static void add_learned(const struct mlstm_state *state, int32_t matrix, const float *carry,
+                        size_t row, float *grads)
+{
+    const struct matrix *m = &state->layout->matrices[matrix];
+    for (int32_t b = 0; b < state->batch; b++)
+        for (int32_t u = 0; u < m->units; u++)
+            grads[m->offset + (size_t)u] += carry[(size_t)b * row + (size_t)u];
+}
+
+static void end_carry(const struct mlstm_state *state, struct mlstm_grads *grads)
+{
+    for (int32_t i = 0; i < state->layout->directions; i++) {
+        const struct direction *d = &state->layout->direction[i];
+        const struct direction_state *s = &state->directions[i];
+        if (state->limited && state->final_given) {
+            pass_by(state, s->dc_final, s->dc_carry, s->carry_row);
+            pass_by(state, s->dh_final, s->dh_carry, s->h_carry_row);
         }
+        if (!grads || !state->learned || d->initial_c == NONE)
+            continue;
+        add_learned(state, d->initial_c, s->dc_carry, s->carry_row, grads->values);
+        add_learned(state, d->initial_h, s->dh_carry, s->h_carry_row, grads->values);
     }
+    if (grads)
+        layout_share_biases(state->layout, grads->values);
 }
 
 static const float *step_of(const float *array, int32_t step, int32_t batch, int32_t numbers)
@@ -294,21 +382,26 @@ mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const 
             "nothing is recorded since the window began: call a forward function first");
     const struct layout *layout = state->layout;
     const int32_t batch = state->batch;
-    const int32_t units = layout->matrices[layout->layers - 1].units;
+    const struct layer *top = layout_top(layout);
     const int32_t inputs = state->inputs;
     const bool readout = layout->sources != 0;
-    begin_carry(state);
+    const struct float_mode callers = float_mode_enter();
+    for (int32_t d = 0; d < layout->directions; d++) {
+        const struct direction_state *s = &state->directions[d];
+        begin_carry(state, s->dc_final, s->dc_carry, s->carry_row);
+        begin_carry(state, s->dh_final, s->dh_carry, s->h_carry_row);
+    }
     for (int32_t end = state->position, n; end > 0; end -= n) {
         n = (end - 1) % state->chunk + 1;
         const int32_t first = end - n;
-        struct pass pass = {
+        struct backward_pass pass = {
             .stack = stack,
             .state = state,
             .first = first,
             .steps = n,
             .dy = step_of(dy, first, batch, state->outputs),
-            .dh_top = step_of(dh_top, first, batch, units),
-            .dc_top = step_of(dc_top, first, batch, units),
+            .dh_top = step_of(dh_top, first, batch, top->outputs),
+            .dc_top = step_of(dc_top, first, batch, top->cells),
             .dx = dx ? dx + (size_t)first * (size_t)batch * (size_t)inputs : NULL,
             .grads = grads,
             .dh_out = dh_top || (dy && (!readout || layout->sources & MLSTM_READOUT_H)),
@@ -316,6 +409,8 @@ mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const 
         };
         state_run(state, n, backward_chunk, &pass);
     }
+    end_carry(state, grads);
+    float_mode_leave(callers);
     state->backward_done = true;
     return MLSTM_OK;
 }

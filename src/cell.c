@@ -25,8 +25,12 @@ static mlstm_status create(const char *function, const mlstm_allocator *allocato
     mlstm_cell *made = allocate(allocator, sizeof *made);
     if (!made)
         return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: the allocator gave no memory", function);
-    *made = (mlstm_cell){
-        .allocator = *allocator, .input = input, .hidden = hidden, .forget_bias = 1.0f};
+    *made = (mlstm_cell){.allocator = *allocator,
+                         .options = {.input = input,
+                                     .hidden = hidden,
+                                     .forget_bias = 1.0f,
+                                     .biases = 1,
+                                     .epsilon = 1e-5f}};
     *cell = made;
     return MLSTM_OK;
 }
@@ -53,28 +57,249 @@ void mlstm_cell_destroy(mlstm_cell *cell)
     release(&allocator, cell);
 }
 
+#define REQUIRE_OPEN(cell)                                                                         \
+    REQUIRE_POINTER(cell);                                                                         \
+    REQUIRE(!(cell)->owned, MLSTM_ERROR_OWNED, "%s",                                               \
+            "the cell belongs to a stack: its options are settled")
+
+#define REQUIRE_CHOICE(value, last)                                                                \
+    REQUIRE((value) >= 0 && (value) <= (last), MLSTM_ERROR_INVALID_ARGUMENT,                       \
+            "%s must be 0 to %d, got %d", #value, (int)(last), (int)(value))
+
+#define REQUIRE_RATE(rate)                                                                         \
+    REQUIRE((rate) >= 0.0f && (rate) < 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,                         \
+            "%s must be at least 0 and below 1, got %g", #rate, (double)(rate))
+
+#define REQUIRE_CLIP(clip)                                                                         \
+    REQUIRE((clip) >= 0.0f && isfinite(clip), MLSTM_ERROR_INVALID_ARGUMENT,                        \
+            "%s must be finite and at least 0, got %g", #clip, (double)(clip))
+
 mlstm_status mlstm_cell_set_forget_bias(mlstm_cell *cell, float forget_bias)
 {
     REQUIRE_POINTER(cell);
     REQUIRE(isfinite(forget_bias), MLSTM_ERROR_INVALID_ARGUMENT,
             "forget_bias must be finite, got %g", (double)forget_bias);
-    REQUIRE(!cell->owned, MLSTM_ERROR_OWNED, "%s",
-            "the cell belongs to a stack: its options are settled");
-    cell->forget_bias = forget_bias;
+    REQUIRE_OPEN(cell);
+    cell->options.forget_bias = forget_bias;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_biases(mlstm_cell *cell, int32_t biases)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_CHOICE(biases, 2);
+    cell->options.biases = biases;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_peepholes(mlstm_cell *cell, int32_t peepholes)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_CHOICE(peepholes, 1);
+    cell->options.peepholes = peepholes;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_projection(mlstm_cell *cell, int32_t projection)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE(projection >= 0, MLSTM_ERROR_INVALID_ARGUMENT, "projection must be at least 0, got %d",
+            projection);
+    REQUIRE(projection <= INT32_MAX / 8 && cell->options.input <= INT32_MAX / 2 - projection,
+            MLSTM_ERROR_TOO_LARGE, "a kernel of [%d + %d, 4 * %d] cannot be addressed",
+            cell->options.input, projection, cell->options.hidden);
+    cell->options.projection = projection;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_projection_clip(mlstm_cell *cell, float clip)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_CLIP(clip);
+    cell->options.projection_clip = clip;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_cell_clip(mlstm_cell *cell, float clip)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_CLIP(clip);
+    cell->options.cell_clip = clip;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_coupled(mlstm_cell *cell, int32_t coupled)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_CHOICE(coupled, 1);
+    cell->options.coupled = coupled;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_norm(mlstm_cell *cell, int32_t norm, float epsilon)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_CHOICE(norm, MLSTM_NORM_PRODUCTS);
+    REQUIRE(norm == MLSTM_NORM_NONE || (epsilon > 0.0f && isfinite(epsilon)),
+            MLSTM_ERROR_INVALID_ARGUMENT, "epsilon must be finite and above 0, got %g",
+            (double)epsilon);
+    cell->options.norm = norm;
+    if (norm)
+        cell->options.epsilon = epsilon;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_zoneout(mlstm_cell *cell, float c_rate, float h_rate)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_RATE(c_rate);
+    REQUIRE_RATE(h_rate);
+    cell->options.zoneout_c = c_rate;
+    cell->options.zoneout_h = h_rate;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_dropout(mlstm_cell *cell, float rate, int32_t mask)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_RATE(rate);
+    REQUIRE_CHOICE(mask, MLSTM_MASK_SEQUENCE);
+    cell->options.dropout = rate;
+    cell->options.dropout_mask = mask;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_recurrent_dropout(mlstm_cell *cell, float rate, int32_t what,
+                                              int32_t mask)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_RATE(rate);
+    REQUIRE_CHOICE(what, MLSTM_DROP_CANDIDATE);
+    REQUIRE_CHOICE(mask, MLSTM_MASK_SEQUENCE);
+    cell->options.recurrent_dropout = rate;
+    cell->options.recurrent_what = what;
+    cell->options.recurrent_mask = mask;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_skip(mlstm_cell *cell, int32_t skip)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_CHOICE(skip, MLSTM_SKIP_HIGHWAY);
+    cell->options.skip = skip;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_bidirectional(mlstm_cell *cell, int32_t merge)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_CHOICE(merge, MLSTM_MERGE_SUM);
+    cell->options.merge = merge;
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_cell_set_learned_state(mlstm_cell *cell, int32_t learned)
+{
+    REQUIRE_OPEN(cell);
+    REQUIRE_CHOICE(learned, 1);
+    cell->options.learned = learned;
     return MLSTM_OK;
 }
 
 int32_t mlstm_cell_input_size(const mlstm_cell *cell)
 {
-    return cell ? cell->input : 0;
+    return cell ? cell->options.input : 0;
 }
 
 int32_t mlstm_cell_hidden_size(const mlstm_cell *cell)
 {
-    return cell ? cell->hidden : 0;
+    return cell ? cell->options.hidden : 0;
+}
+
+int32_t mlstm_cell_output_size(const mlstm_cell *cell)
+{
+    return cell ? options_recurrent(&cell->options) * options_times(&cell->options) : 0;
 }
 
 float mlstm_cell_forget_bias(const mlstm_cell *cell)
 {
-    return cell ? cell->forget_bias : 0.0f;
+    return cell ? cell->options.forget_bias : 0.0f;
+}
+
+int32_t mlstm_cell_biases(const mlstm_cell *cell)
+{
+    return cell ? cell->options.biases : 0;
+}
+
+int32_t mlstm_cell_peepholes(const mlstm_cell *cell)
+{
+    return cell ? cell->options.peepholes : 0;
+}
+
+int32_t mlstm_cell_projection(const mlstm_cell *cell)
+{
+    return cell ? cell->options.projection : 0;
+}
+
+float mlstm_cell_projection_clip(const mlstm_cell *cell)
+{
+    return cell ? cell->options.projection_clip : 0.0f;
+}
+
+float mlstm_cell_cell_clip(const mlstm_cell *cell)
+{
+    return cell ? cell->options.cell_clip : 0.0f;
+}
+
+int32_t mlstm_cell_coupled(const mlstm_cell *cell)
+{
+    return cell ? cell->options.coupled : 0;
+}
+
+int32_t mlstm_cell_norm(const mlstm_cell *cell, float *epsilon)
+{
+    if (cell && epsilon)
+        *epsilon = cell->options.epsilon;
+    return cell ? cell->options.norm : 0;
+}
+
+mlstm_status mlstm_cell_zoneout(const mlstm_cell *cell, float *c_rate, float *h_rate)
+{
+    REQUIRE_POINTER(cell);
+    if (c_rate)
+        *c_rate = cell->options.zoneout_c;
+    if (h_rate)
+        *h_rate = cell->options.zoneout_h;
+    return MLSTM_OK;
+}
+
+float mlstm_cell_dropout(const mlstm_cell *cell, int32_t *mask)
+{
+    if (cell && mask)
+        *mask = cell->options.dropout_mask;
+    return cell ? cell->options.dropout : 0.0f;
+}
+
+float mlstm_cell_recurrent_dropout(const mlstm_cell *cell, int32_t *what, int32_t *mask)
+{
+    if (cell && what)
+        *what = cell->options.recurrent_what;
+    if (cell && mask)
+        *mask = cell->options.recurrent_mask;
+    return cell ? cell->options.recurrent_dropout : 0.0f;
+}
+
+int32_t mlstm_cell_skip(const mlstm_cell *cell)
+{
+    return cell ? cell->options.skip : 0;
+}
+
+int32_t mlstm_cell_bidirectional(const mlstm_cell *cell)
+{
+    return cell ? cell->options.merge : 0;
+}
+
+int32_t mlstm_cell_learned_state(const mlstm_cell *cell)
+{
+    return cell ? cell->options.learned : 0;
 }

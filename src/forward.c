@@ -1,67 +1,119 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include <mlstm/pass.h>
-
-#include "stack.h"
-#include "state.h"
+#include "float_mode.h"
+#include "junction.h"
+#include "products.h"
+#include "special.h"
 #include "status.h"
-
-/* A chunk of steps on its way through all layers. */
-struct pass {
-    const struct mlstm_stack *stack;
-    struct mlstm_state *state;
-    const float *x;
-    int32_t steps;
-    float *y;
-};
 
 /* So few rows use each weight once or twice whatever the order: the step may read x itself. */
 #define FUSED_ROWS 4
 
-/* preact = bias + x @ kernel, all steps at once. */
-static void multiply_input(const struct pass *pass, const struct matrix *m, const float *x,
-                           size_t x_row, float *preact, size_t preact_panel, struct worker *worker)
+/* preact = bias + x @ kernel, all steps at once; a norm adds its bias later. */
+static void multiply_input(const struct forward_pass *pass, int32_t direction, struct rows x,
+                           float *preact, size_t preact_panel, struct worker *worker)
 {
-    const int32_t rows = pass->steps * pass->state->batch;
-    struct range row, panel;
-    worker_share(worker, rows, m->panels, &row, &panel);
-    pass->stack->layout->kernels->product(&(struct product){
-        .a = x,
-        .a_row = x_row,
-        .segments = 1,
-        .length = m->parts[PART_X].rows,
-        .b = pass->stack->params + m->offset + m->width,
-        .b_panel = m->panel,
-        .width = m->width,
-        .init = PRODUCT_BIAS,
-        .c = preact,
-        .c_row = (size_t)m->width,
-        .c_panel = preact_panel,
-        .columns = m->panels * m->width,
-        .row_begin = row.begin,
-        .row_end = row.end,
-        .panel_begin = panel.begin,
-        .panel_end = panel.end,
-    });
+    const struct layout *layout = pass->state->layout;
+    const struct direction *d = &layout->direction[direction];
+    const struct matrix *m = &layout->matrices[d->kernel];
+    const struct target to = {.init = d->gain == NONE ? PRODUCT_BIAS : PRODUCT_ZERO,
+                              .c = preact,
+                              .row = (size_t)m->width,
+                              .panel = preact_panel,
+                              .columns = m->panels * m->width};
+    multiply(pass->stack, m, PART_X, x, &to,
+             share_panels(worker, m, pass->steps * pass->state->batch));
     worker_wait(worker);
 }
 
-/* One layer, all steps of the chunk: x is read, h of the slots after the position is written. */
-static void forward_layer(const struct pass *pass, int32_t layer, const float *x, size_t x_row,
-                          struct worker *worker)
+/* Steps `begin` to `end` of the chunk for the rows and panels in `step`, as far as rows last. */
+static void plain_steps(const struct forward_pass *pass, const struct direction_state *s,
+                        struct cell_forward *step, int32_t begin, int32_t end)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct range row = {step->row_begin, step->row_end};
+    step->step_begin = begin;
+    step->step_end = end;
+    /* Rows of a small layer share vectors, so the ended ones are computed with the others. */
+    if (!state->limited || s->small) {
+        state->layout->kernels->cell_forward(step);
+        return;
+    }
+    for (int32_t t = begin; t < end; t++)
+        for EACH_RUN(run, state, state->position + t, row) {
+            step->step_begin = t;
+            step->step_end = t + 1;
+            step->row_begin = run.begin;
+            step->row_end = run.end;
+            state->layout->kernels->cell_forward(step);
+        }
+    step->step_begin = 0;
+    step->row_begin = row.begin;
+    step->row_end = row.end;
+}
+
+static void plain_forward_steps(const struct forward_pass *pass, struct direction_state *s,
+                                struct cell_forward *step, struct worker *worker)
+{
+    const int32_t batch = pass->state->batch;
+    struct range row, panel;
+    if (worker->count == 1) {
+        plain_steps(pass, s, step, 0, pass->steps);
+        return;
+    }
+    if (s->small) {
+        if (worker->index == 0)
+            plain_steps(pass, s, step, 0, pass->steps);
+        worker_wait(worker);
+        return;
+    }
+    const bool own_rows = worker_rows(worker, batch, &row);
+    if (!own_rows) {
+        worker_share(worker, batch, step->panel_end, &row, &panel);
+        step->panel_begin = panel.begin;
+        step->panel_end = panel.end;
+    }
+    step->row_begin = row.begin;
+    step->row_end = row.end;
+    if (own_rows) {
+        plain_steps(pass, s, step, 0, pass->steps);
+        worker_wait(worker);
+        return;
+    }
+    for (int32_t t = 0; t < pass->steps; t++) {
+        plain_steps(pass, s, step, t, t + 1);
+        worker_wait(worker);
+    }
+}
+
+/* Zeros in place of c and h of rows that have ended. */
+static void clear_ended(const struct forward_pass *pass, const struct direction_state *s,
+                        struct worker *worker)
+{
+    const struct mlstm_state *state = pass->state;
+    const size_t next = (size_t)state->position + 1;
+    if (worker->index == 0) {
+        state_clear_ended(state, state->position, pass->steps, s->c + next * s->slot, s->row);
+        state_clear_ended(state, state->position, pass->steps, s->h + next * s->h_slot, s->h_row);
+    }
+    worker_wait(worker);
+}
+
+/* All steps of the chunk: x is read, h of the slots after the position is written. */
+static void forward_direction(const struct forward_pass *pass, int32_t direction, struct rows x,
+                              struct worker *worker)
 {
     struct mlstm_state *state = pass->state;
-    const struct kernels *kernels = state->layout->kernels;
-    struct layer_state *s = &state->layers[layer];
+    struct direction_state *s = &state->directions[direction];
     const size_t position = (size_t)state->position;
     const size_t here = position * s->slot;
+    const bool alone = worker->count == 1;
     struct cell_forward own, *step = &s->forward;
-    if (worker->count > 1) {
+    if (!alone) {
         own = s->forward;
         step = &own;
     }
-    step->step_begin = 0;
     step->step_end = pass->steps;
     step->c = s->c + here;
     step->h = s->h + here;
@@ -69,73 +121,52 @@ static void forward_layer(const struct pass *pass, int32_t layer, const float *x
         step->gates = s->gates + position * s->gates_step;
         step->tanh_c = s->tanh_c + here;
     }
-    if (s->small || pass->steps * state->batch <= FUSED_ROWS) {
-        step->x = x;
-        step->x_row = x_row;
+    if (!s->special && (s->small || pass->steps * state->batch <= FUSED_ROWS)) {
+        step->x = x.at;
+        step->x_row = x.row;
     } else {
-        const struct matrix *m = &state->layout->matrices[layer];
+        const size_t width = 4 * (size_t)step->units;
         float *preact = s->gates ? step->gates : state->preact;
         step->x = NULL;
         step->preact = preact;
-        step->preact_panel = s->gates ? s->gates_panel : state->chunk_rows * (size_t)m->width;
-        multiply_input(pass, m, x, x_row, preact, step->preact_panel, worker);
+        step->preact_panel = s->gates ? s->gates_panel : state->chunk_rows * width;
+        multiply_input(pass, direction, x, preact, step->preact_panel, worker);
     }
-    if (worker->count == 1) {
-        kernels->cell_forward(step);
-        return;
-    }
-    if (s->small) {
-        if (worker->index == 0)
-            kernels->cell_forward(step);
-        worker_wait(worker);
-        return;
-    }
-    struct range row, panel;
-    if (worker_rows(worker, state->batch, &row)) {
-        step->row_begin = row.begin;
-        step->row_end = row.end;
-        kernels->cell_forward(step);
-        worker_wait(worker);
-        return;
-    }
-    worker_share(worker, state->batch, step->panel_end, &row, &panel);
-    step->row_begin = row.begin;
-    step->row_end = row.end;
-    step->panel_begin = panel.begin;
-    step->panel_end = panel.end;
-    for (int32_t t = 0; t < pass->steps; t++) {
-        step->step_begin = t;
-        step->step_end = t + 1;
-        kernels->cell_forward(step);
-        worker_wait(worker);
-    }
+    if (s->special)
+        special_forward_steps(pass, direction, worker);
+    else if (alone && !state->limited)
+        state->layout->kernels->cell_forward(step);
+    else
+        plain_forward_steps(pass, s, step, worker);
+    if (state->limited)
+        clear_ended(pass, s, worker);
 }
 
-/* y = c @ kernel_c + h @ kernel_h + bias, or h where there is no readout. */
-static void forward_readout(const struct pass *pass, struct worker *worker)
+/* y = c @ kernel_c + h @ kernel_h + bias, or h, what the top layer gives, where there is no readout. */
+static void forward_readout(const struct forward_pass *pass, struct rows h, struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;
     const struct layout *layout = state->layout;
     const struct matrix *m = layout_readout(layout);
-    const struct layer_state *top = &state->layers[layout->layers - 1];
-    const size_t first = (size_t)(state->position + 1) * (size_t)state->batch * top->row;
-    const int32_t rows = pass->steps * state->batch;
-    const int32_t outputs = state->outputs;
-    struct range row, panel;
-    worker_share(worker, rows, m ? m->panels : 1, &row, &panel);
+    const int32_t rows = pass->steps * state->batch, outputs = state->outputs;
     if (!m) {
+        const struct range row = share_rows(worker, rows);
         for (int32_t r = row.begin; r < row.end; r++)
-            memcpy(pass->y + (size_t)r * (size_t)outputs, top->h + first + (size_t)r * top->row,
+            memcpy(pass->y + (size_t)r * (size_t)outputs, h.at + (size_t)r * h.row,
                    (size_t)outputs * sizeof *pass->y);
         return;
     }
-    const bool both = layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H);
-    layout->kernels->product(&(struct product){
-        .a = (layout->sources & MLSTM_READOUT_C ? top->c : top->h) + first,
-        .a_row = top->row,
-        .a_segment = both ? top->h - top->c : 0,
-        .segments = both ? 2 : 1,
-        .length = layout->matrices[layout->layers - 1].units,
+    const struct rows c = top_cells(state, state->position);
+    const struct grid grid = share_panels(worker, m, rows);
+    const bool with_c = layout->sources & MLSTM_READOUT_C, with_h = layout->sources & MLSTM_READOUT_H;
+    const bool together =
+        with_c && with_h && c.row == h.row && m->parts[PART_C].rows == m->parts[PART_H].rows;
+    struct product product = {
+        .a = with_c ? c.at : h.at,
+        .a_row = with_c ? c.row : h.row,
+        .a_segment = together ? h.at - c.at : 0,
+        .segments = together ? 2 : 1,
+        .length = m->parts[with_c ? PART_C : PART_H].rows,
         .b = pass->stack->params + m->offset + m->width,
         .b_panel = m->panel,
         .width = m->width,
@@ -144,26 +175,42 @@ static void forward_readout(const struct pass *pass, struct worker *worker)
         .c_row = (size_t)outputs,
         .c_panel = (size_t)m->width,
         .columns = outputs,
-        .row_begin = row.begin,
-        .row_end = row.end,
-        .panel_begin = panel.begin,
-        .panel_end = panel.end,
-    });
+        .row_begin = grid.row.begin,
+        .row_end = grid.row.end,
+        .panel_begin = grid.panel.begin,
+        .panel_end = grid.panel.end,
+    };
+    layout->kernels->product(&product);
+    if (with_c && with_h && !together) {
+        const struct target to = {PRODUCT_ADD, pass->y, (size_t)outputs, 0, outputs};
+        multiply(pass->stack, m, PART_H, h, &to, grid);
+    }
+}
+
+static void forward_layer(const struct forward_pass *pass, int32_t index, struct rows x,
+                          struct worker *worker)
+{
+    const struct layer *layer = &pass->state->layout->layer[index];
+    const bool joined = pass->state->junctions[index].joined;
+    if (joined)
+        junction_enter(pass, index, x, worker);
+    for (int32_t d = layer->first; d < layer->first + layer->directions; d++)
+        forward_direction(pass, d, joined ? junction_read(pass, d, x) : x, worker);
+    if (joined)
+        junction_leave(pass, index, x, worker);
 }
 
 static void forward_chunk(void *context, struct worker *worker)
 {
-    const struct pass *pass = context;
+    const struct forward_pass *pass = context;
     const struct mlstm_state *state = pass->state;
-    const float *x = pass->x;
-    size_t x_row = (size_t)state->inputs;
+    struct rows x = {pass->x, (size_t)state->inputs};
     for (int32_t l = 0; l < state->layout->layers; l++) {
-        forward_layer(pass, l, x, x_row, worker);
-        x_row = state->layers[l].row;
-        x = state->layers[l].h + (size_t)(state->position + 1) * state->layers[l].slot;
+        forward_layer(pass, l, x, worker);
+        x = junction_outputs(state, l, state->position);
     }
     if (pass->y)
-        forward_readout(pass, worker);
+        forward_readout(pass, x, worker);
 }
 
 static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, const float *x,
@@ -171,18 +218,27 @@ static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, 
 {
     const size_t x_step = (size_t)state->batch * (size_t)state->inputs;
     const size_t y_step = (size_t)state->batch * (size_t)state->outputs;
+    const struct float_mode callers = float_mode_enter();
     for (int32_t done = 0, n; done < steps; done += n) {
         n = steps - done < state->chunk ? steps - done : state->chunk;
-        struct pass pass = {stack, state, x + (size_t)done * x_step, n,
-                            y ? y + (size_t)done * y_step : NULL};
-        if (state->window > 0)
-            memcpy(state->x + (size_t)state->position * x_step, pass.x,
-                   (size_t)n * x_step * sizeof *x);
-        else
+        struct forward_pass pass = {stack, state, x + (size_t)done * x_step, n,
+                                    y ? y + (size_t)done * y_step : NULL};
+        if (state->window > 0) {
+            float *recorded = state->x + (size_t)state->position * x_step;
+            memcpy(recorded, pass.x, (size_t)n * x_step * sizeof *x);
+            if (state->limited) {
+                state_clear_ended(state, state->position, n, recorded, (size_t)state->inputs);
+                pass.x = recorded;
+            }
+        } else {
             state_make_room(state, n);
+        }
         state_run(state, n, forward_chunk, &pass);
+        if (y && state->limited)
+            state_clear_ended(state, state->position, n, pass.y, (size_t)state->outputs);
         state->position += n;
     }
+    float_mode_leave(callers);
 }
 
 mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,
@@ -192,6 +248,8 @@ mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, co
     REQUIRE_POINTER(state);
     REQUIRE_POINTER(x);
     REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
+    REQUIRE(!state->whole, MLSTM_ERROR_ORDER, "%s",
+            "a bidirectional layer reads whole windows, not steps");
     REQUIRE(state->window == 0 || state->position < state->window, MLSTM_ERROR_ORDER,
             "the window of %d steps is full: begin a new one", state->window);
     forward(stack, state, x, 1, y);
@@ -209,6 +267,9 @@ mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const f
     REQUIRE(state->window == 0 || steps <= state->window - state->position, MLSTM_ERROR_ORDER,
             "the window of %d steps has %d recorded and no room for %d more", state->window,
             state->position, steps);
+    REQUIRE(!state->whole || state->position == 0, MLSTM_ERROR_ORDER,
+            "a bidirectional layer reads whole windows, and %d steps of this one are recorded",
+            state->position);
     forward(stack, state, x, steps, y);
     return MLSTM_OK;
 }

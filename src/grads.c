@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "float_mode.h"
+#include "piece.h"
 #include "stack.h"
 #include "status.h"
 
@@ -48,7 +50,9 @@ mlstm_status mlstm_grads_scale(mlstm_grads *grads, float factor)
     REQUIRE_POINTER(grads);
     REQUIRE(isfinite(factor), MLSTM_ERROR_INVALID_ARGUMENT, "factor must be finite, got %g",
             (double)factor);
+    const struct float_mode callers = float_mode_enter();
     grads->layout->kernels->scale(grads->values, grads->layout->count, factor);
+    float_mode_leave(callers);
     return MLSTM_OK;
 }
 
@@ -58,11 +62,13 @@ mlstm_status mlstm_grads_add(mlstm_grads *grads, const mlstm_grads *other)
     REQUIRE_POINTER(other);
     REQUIRE(grads->layout == other->layout, MLSTM_ERROR_MISMATCH, "%s",
             "the gradients are of another stack");
+    const struct float_mode callers = float_mode_enter();
     grads->layout->kernels->add(grads->values, other->values, grads->layout->count);
+    float_mode_leave(callers);
     return MLSTM_OK;
 }
 
-static double global_norm(const mlstm_grads *grads)
+static APART double global_norm(const mlstm_grads *grads)
 {
     return sqrt(grads->layout->kernels->sum_of_squares(grads->values, grads->layout->count));
 }
@@ -71,43 +77,44 @@ mlstm_status mlstm_grads_norm(const mlstm_grads *grads, float *norm)
 {
     REQUIRE_POINTER(grads);
     REQUIRE_POINTER(norm);
+    const struct float_mode callers = float_mode_enter();
     *norm = (float)global_norm(grads);
+    float_mode_leave(callers);
     return MLSTM_OK;
+}
+
+/* The norm before, which is not clipped where it is not finite; and as float32. */
+static APART double clip_norm(const mlstm_grads *grads, double max_norm, float *rounded)
+{
+    const double norm = global_norm(grads);
+    if (isfinite(norm) && norm > max_norm)
+        grads->layout->kernels->scale(grads->values, grads->layout->count,
+                                      (float)(max_norm / norm));
+    *rounded = (float)norm;
+    return norm;
 }
 
 mlstm_status mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm, float *norm)
 {
     REQUIRE_POINTER(grads);
-    REQUIRE(max_norm > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT, "max_norm must be above 0, got %g",
-            (double)max_norm);
-    const double before = global_norm(grads);
+    REQUIRE(isgreater(max_norm, 0.0f), MLSTM_ERROR_INVALID_ARGUMENT,
+            "max_norm must be above 0, got %g", (double)max_norm);
+    float rounded;
+    const struct float_mode callers = float_mode_enter();
+    const double before = clip_norm(grads, (double)max_norm, &rounded);
+    float_mode_leave(callers);
     REQUIRE(isfinite(before), MLSTM_ERROR_NOT_FINITE, "the norm of the gradients is %g", before);
-    if (before > (double)max_norm)
-        grads->layout->kernels->scale(grads->values, grads->layout->count,
-                                      (float)((double)max_norm / before));
     if (norm)
-        *norm = (float)before;
+        *norm = rounded;
     return MLSTM_OK;
 }
 
-/* A parameter's numbers in one panel, a whole number of vectors; what is padding there is 0. */
-static float *piece(const mlstm_grads *grads, const struct param *param, int32_t panel,
-                    size_t *count)
+static APART double norm_of(const mlstm_grads *grads, const struct param *param)
 {
-    const struct matrix *m = &grads->layout->matrices[param->matrix];
-    *count = (size_t)param->rows * (size_t)m->width;
-    return grads->values + m->offset + (size_t)panel * m->panel +
-           (size_t)param->first * (size_t)m->width;
-}
-
-static double norm_of(const mlstm_grads *grads, const struct param *param)
-{
-    const int32_t panels = grads->layout->matrices[param->matrix].panels;
     double total = 0.0;
-    for (int32_t panel = 0; panel < panels; panel++) {
-        size_t count;
-        const float *values = piece(grads, param, panel, &count);
-        total += grads->layout->kernels->sum_of_squares(values, count);
+    for (int32_t panel = 0; panel < piece_count(grads->layout, param); panel++) {
+        const struct piece piece = piece_of(grads->layout, param, panel);
+        total += grads->layout->kernels->sum_of_squares(grads->values + piece.offset, piece.count);
     }
     return sqrt(total);
 }
@@ -125,7 +132,9 @@ static const struct param *find_not_finite(const mlstm_grads *grads)
 mlstm_status mlstm_grads_check(const mlstm_grads *grads, const char **name)
 {
     REQUIRE_POINTER(grads);
+    const struct float_mode callers = float_mode_enter();
     const struct param *bad = find_not_finite(grads);
+    float_mode_leave(callers);
     if (bad && name)
         *name = bad->name;
     REQUIRE(!bad, MLSTM_ERROR_NOT_FINITE, "the gradient of \"%s\" has a NaN or an infinity",
@@ -136,30 +145,37 @@ mlstm_status mlstm_grads_check(const mlstm_grads *grads, const char **name)
 mlstm_status mlstm_grads_clip_value(mlstm_grads *grads, float limit)
 {
     REQUIRE_POINTER(grads);
-    REQUIRE(limit > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT, "limit must be above 0, got %g",
+    REQUIRE(isgreater(limit, 0.0f), MLSTM_ERROR_INVALID_ARGUMENT, "limit must be above 0, got %g",
             (double)limit);
+    const struct float_mode callers = float_mode_enter();
     grads->layout->kernels->clip(grads->values, grads->layout->count, limit);
+    float_mode_leave(callers);
     return MLSTM_OK;
+}
+
+static APART void clip_param_norm(const mlstm_grads *grads, const struct param *param,
+                                  double max_norm)
+{
+    const double norm = norm_of(grads, param);
+    for (int32_t panel = 0; norm > max_norm && panel < piece_count(grads->layout, param); panel++) {
+        const struct piece piece = piece_of(grads->layout, param, panel);
+        grads->layout->kernels->scale(grads->values + piece.offset, piece.count,
+                                      (float)(max_norm / norm));
+    }
 }
 
 mlstm_status mlstm_grads_clip_param_norm(mlstm_grads *grads, float max_norm)
 {
     REQUIRE_POINTER(grads);
-    REQUIRE(max_norm > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT, "max_norm must be above 0, got %g",
-            (double)max_norm);
+    REQUIRE(isgreater(max_norm, 0.0f), MLSTM_ERROR_INVALID_ARGUMENT,
+            "max_norm must be above 0, got %g", (double)max_norm);
+    const struct float_mode callers = float_mode_enter();
     const struct param *bad = find_not_finite(grads);
+    for (int32_t i = 0; !bad && i < grads->layout->params; i++)
+        clip_param_norm(grads, &grads->layout->param[i], (double)max_norm);
+    float_mode_leave(callers);
     REQUIRE(!bad, MLSTM_ERROR_NOT_FINITE, "the gradient of \"%s\" has a NaN or an infinity",
             bad->name);
-    const struct param *end = grads->layout->param + grads->layout->params;
-    for (const struct param *param = grads->layout->param; param < end; param++) {
-        const int32_t panels = grads->layout->matrices[param->matrix].panels;
-        const double norm = norm_of(grads, param);
-        for (int32_t panel = 0; norm > (double)max_norm && panel < panels; panel++) {
-            size_t count;
-            float *values = piece(grads, param, panel, &count);
-            grads->layout->kernels->scale(values, count, (float)((double)max_norm / norm));
-        }
-    }
     return MLSTM_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "alloc.h"
+#include "float_mode.h"
 #include "random.h"
 #include "stack.h"
 #include "status.h"
@@ -13,15 +14,16 @@ struct initial {
     double a, b;
     uint64_t seed;
     double *work;
+    bool neutral; /* vectors begin with their own value */
 };
 
 static float *element_of(mlstm_stack *stack, const struct param *param, int32_t row, int32_t column)
 {
     const struct matrix *m = &stack->layout->matrices[param->matrix];
-    const int32_t unit = column % m->units;
+    const int32_t unit = column % m->units, gate = param->gate + column / m->units;
     return stack->params + m->offset + (size_t)(unit / m->panel_units) * m->panel +
            (size_t)(param->first + row) * (size_t)m->width +
-           (size_t)(column / m->units * m->panel_units + unit % m->panel_units);
+           (size_t)(gate * m->panel_units + unit % m->panel_units);
 }
 
 /* Four words for a block of elements of a parameter; each stream has others. */
@@ -128,7 +130,7 @@ static void draw_orthogonal(mlstm_stack *stack, const struct param *param, int32
 static int32_t input_rows(const mlstm_stack *stack, const struct param *param)
 {
     const struct matrix *m = &stack->layout->matrices[param->matrix];
-    return param->matrix < stack->layout->layers ? m->parts[PART_H].first : 0;
+    return m->gates == 4 ? m->parts[PART_H].first : 0;
 }
 
 static void initialise_orthogonal(mlstm_stack *stack, const struct param *param,
@@ -158,7 +160,7 @@ static double *allocate_work(const mlstm_stack *stack, size_t count)
                                               : NULL;
 }
 
-static void initialise(mlstm_stack *stack, const struct param *param, const struct initial *how)
+static APART void initialise(mlstm_stack *stack, const struct param *param, const struct initial *how)
 {
     const double rows = (double)param->rows, both = rows + (double)param->columns;
     const double a = how->a, b = how->b;
@@ -175,8 +177,9 @@ static void initialise(mlstm_stack *stack, const struct param *param, const stru
     default: break;
     }
     /* The rest are for matrices; biases begin at 0. */
+    const double vector = how->neutral ? (double)param->neutral : 0.0;
     if (param->rank == 1)
-        draw_uniform(stack, param, param->rows, 0.0, 0.0, how->seed);
+        draw_uniform(stack, param, param->rows, vector, vector, how->seed);
     else if (how->initializer == MLSTM_ORTHOGONAL)
         initialise_orthogonal(stack, param, how);
     else if (deviation > 0.0)
@@ -192,7 +195,7 @@ mlstm_status mlstm_stack_init(mlstm_stack *stack, int32_t initializer, uint64_t 
                 (initializer >= MLSTM_GLOROT_UNIFORM && initializer <= MLSTM_HE_NORMAL),
             MLSTM_ERROR_INVALID_ARGUMENT, "initializer must be one that takes no numbers, got %d",
             initializer);
-    struct initial how = {.initializer = initializer, .a = 1.0, .seed = seed};
+    struct initial how = {.initializer = initializer, .a = 1.0, .seed = seed, .neutral = true};
     const struct param *params = stack->layout->param, *end = params + stack->layout->params;
     if (initializer == MLSTM_ORTHOGONAL) {
         size_t most = 0;
@@ -203,8 +206,10 @@ mlstm_status mlstm_stack_init(mlstm_stack *stack, int32_t initializer, uint64_t 
         how.work = allocate_work(stack, most);
         REQUIRE_MEMORY(how.work);
     }
+    const struct float_mode callers = float_mode_enter();
     for (const struct param *param = params; param < end; param++)
         initialise(stack, param, &how);
+    float_mode_leave(callers);
     release(&stack->allocator, how.work);
     stack_params_changed(stack);
     return MLSTM_OK;
@@ -228,13 +233,15 @@ mlstm_status mlstm_stack_init_param(mlstm_stack *stack, const char *name, int32_
             MLSTM_ERROR_INVALID_ARGUMENT, "a must be finite, got %g", (double)a);
     const struct param *param = layout_find(stack->layout, name);
     REQUIRE(param, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);
-    struct initial how = {initializer, (double)a, (double)b, seed, NULL};
+    struct initial how = {initializer, (double)a, (double)b, seed, NULL, false};
     const size_t work = initializer == MLSTM_ORTHOGONAL ? orthogonal_work(stack, param) : 0;
     if (work > 0) {
         how.work = allocate_work(stack, work);
         REQUIRE_MEMORY(how.work);
     }
+    const struct float_mode callers = float_mode_enter();
     initialise(stack, param, &how);
+    float_mode_leave(callers);
     release(&stack->allocator, how.work);
     stack_matrix_changed(stack, param->matrix);
     return MLSTM_OK;

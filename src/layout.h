@@ -15,7 +15,11 @@
 #include <mlstm/allocator.h>
 #include <mlstm/status.h>
 
+#include "cell.h"
 #include "kernels/kernels.h"
+
+/* The index of something that is not there. */
+enum { NONE = -1 };
 
 /* Inputs of a matrix that are one array: x or h of a layer, c or h of the readout. */
 struct part {
@@ -28,17 +32,22 @@ struct part {
 
 enum { PART_X = 0, PART_H = 1, PART_C = 0 };
 
-/* Bias and kernel of one layer, or of the readout, as panels [1 + inputs, N]. */
+/*
+ * Bias and kernel of one direction of a layer, of a projection, a highway or the readout, as panels
+ * [1 + inputs, N]; or vectors, each a row of such panels.
+ */
 struct matrix {
     int32_t inputs;
-    int32_t gates; /* 4, or 1 in the readout */
-    int32_t units; /* H or O */
+    int32_t gates; /* 4, or 1 where there are none */
+    int32_t units; /* H, P, D or O */
     int32_t panel_units;
     int32_t width; /* N = gates * panel_units */
     int32_t panels;
     size_t panel;  /* floats of one */
     size_t offset; /* of panel 0 in the block */
     struct part parts[2];
+    /* With two biases: the kernel whose row of biases is the sum of this one's rows 0 and 1. */
+    int32_t sums_into;
     /* By column of the last panel: all bits where it exists, none where it is padding. */
     bool padded;
     int32_t keep[64];
@@ -51,11 +60,32 @@ static inline const int32_t *matrix_keep(const struct matrix *matrix)
 }
 
 struct param {
-    char name[32];
+    char name[48];
     int32_t matrix;
     int32_t first, rows; /* of the panels: row 0 is the bias */
+    int32_t gate, gates; /* of the panels' columns */
     int32_t columns;
     int32_t rank;
+    float neutral; /* what a vector begins with: 1 for gains */
+};
+
+/* One way of a layer through time: matrices, and rows of its vectors; NONE where there is none. */
+struct direction {
+    int32_t layer;
+    bool reverse;
+    bool biased;
+    int32_t kernel, vectors, projection, initial_c, initial_h;
+    int32_t peephole;     /* i, -, f, o */
+    int32_t gain, gain_h; /* four gates; `gain` is of x where there are both */
+    int32_t norm_c;       /* gain, shift, -, - */
+};
+
+struct layer {
+    struct options options;
+    int32_t first, directions; /* the layer's in `struct layout` */
+    int32_t recurrent;         /* P */
+    int32_t cells, outputs;    /* C, D */
+    int32_t highway;           /* matrix */
 };
 
 /* Never changes once made; shared, by counting, by the stack and what is made from it. */
@@ -63,28 +93,34 @@ struct layout {
     mlstm_allocator allocator;
     atomic_int references;
     const struct kernels *kernels;
-    int32_t layers;
-    int32_t sources; /* of the readout; 0 without one */
-    int32_t params;
-    struct matrix *matrices; /* of the layers, then of the readout */
+    int32_t layers, directions, matrix_count, params;
+    struct layer *layer;
+    struct direction *direction;
+    struct matrix *matrices;
     struct param *param;
-    size_t count;            /* floats of a block */
+    int32_t sources; /* of the readout; 0 without one */
+    int32_t readout; /* matrix */
+    size_t readout_offset; /* floats of a block before the readout */
+    size_t count;          /* floats of a block */
     size_t transposed_count; /* floats of the transposed buffer */
 };
 
-/*
- * `sizes` are I, H of layer 0, H of layer 1, ...; `outputs` and `sources` 0 for no readout. An error
- * names the public function that was called.
- */
+/* `outputs` and `sources` 0 for no readout. An error names the public function that was called. */
 mlstm_status layout_create(const char *function, const mlstm_allocator *allocator,
-                           const int32_t *sizes, int32_t layers, int32_t outputs, int32_t sources, struct layout **layout);
+                           mlstm_cell *const *cells, int32_t layers, int32_t outputs,
+                           int32_t sources, struct layout **layout);
 struct layout *layout_retain(struct layout *layout);
 void layout_release(struct layout *layout);
 
 /* NULL where there is no readout. */
 const struct matrix *layout_readout(const struct layout *layout);
 
-/* O, or H of the top layer. */
+static inline const struct layer *layout_top(const struct layout *layout)
+{
+    return &layout->layer[layout->layers - 1];
+}
+
+/* O, or D of the top layer. */
 int32_t layout_outputs(const struct layout *layout);
 
 /* NULL where there is no such name. */
@@ -108,5 +144,11 @@ void layout_write(const struct layout *layout, const struct param *param, float 
 /* Refreshes the transposed blocks of one matrix. */
 void layout_transpose(const struct layout *layout, int32_t matrix, const float *block,
                       float *transposed);
+
+/* Where a matrix holds two biases: refreshes their sum in the kernel's row, which is no parameter. */
+void layout_sum_biases(const struct layout *layout, int32_t matrix, float *block);
+
+/* And the way back: gradients of the sum go to both, and the row is 0 again. */
+void layout_share_biases(const struct layout *layout, float *block);
 
 #endif

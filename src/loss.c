@@ -4,8 +4,18 @@
 #include <math.h>
 #include <string.h>
 
+#include "float_mode.h"
 #include "kernels/kernels.h"
 #include "status.h"
+
+static APART void softmax(const float *logits, const int32_t *labels, size_t rows, int32_t classes,
+                          float *probabilities, float *dlogits, float *loss)
+{
+    const double total = kernels_get()->softmax_cross_entropy(
+        logits, labels, rows, classes, (float)(1.0 / (double)rows), probabilities, dlogits);
+    if (loss)
+        *loss = (float)(total / (double)rows);
+}
 
 mlstm_status mlstm_softmax_cross_entropy(const float *logits, const int32_t *labels, size_t rows,
                                          int32_t classes, float *probabilities, float *dlogits,
@@ -21,10 +31,9 @@ mlstm_status mlstm_softmax_cross_entropy(const float *logits, const int32_t *lab
     for (size_t r = 0; r < rows; r++)
         REQUIRE(labels[r] >= 0 && labels[r] < classes, MLSTM_ERROR_INVALID_ARGUMENT,
                 "the label of row %zu must be 0 to %d, got %d", r, classes - 1, labels[r]);
-    const double total = kernels_get()->softmax_cross_entropy(
-        logits, labels, rows, classes, (float)(1.0 / (double)rows), probabilities, dlogits);
-    if (loss)
-        *loss = (float)(total / (double)rows);
+    const struct float_mode callers = float_mode_enter();
+    softmax(logits, labels, rows, classes, probabilities, dlogits, loss);
+    float_mode_leave(callers);
     return MLSTM_OK;
 }
 
@@ -47,28 +56,13 @@ static double smoothed_row(const float *logits, int32_t label, int32_t classes, 
     return scale * loss;
 }
 
-mlstm_status mlstm_softmax_cross_entropy_weighted(const float *logits, const int32_t *labels,
-                                                  const float *weights, size_t rows,
-                                                  int32_t classes, int32_t ignored, float smoothing,
-                                                  float *probabilities, float *dlogits, float *loss)
+static APART void weighted_softmax(const float *logits, const int32_t *labels, const float *weights,
+                                   size_t rows, int32_t classes, int32_t ignored, float smoothing,
+                                   float *probabilities, float *dlogits, float *loss)
 {
-    REQUIRE_POINTER(logits);
-    REQUIRE_POINTER(labels);
-    REQUIRE(rows >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "rows must be at least 1, got %zu", rows);
-    REQUIRE(classes >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "classes must be at least 1, got %d",
-            classes);
-    REQUIRE(rows <= PTRDIFF_MAX / sizeof *logits / (size_t)classes, MLSTM_ERROR_TOO_LARGE,
-            "[%zu, %d] logits cannot be addressed", rows, classes);
-    REQUIRE(smoothing >= 0.0f && smoothing <= 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,
-            "smoothing must be 0 to 1, got %g", (double)smoothing);
     size_t counted = 0;
-    for (size_t r = 0; r < rows; r++) {
-        REQUIRE(labels[r] == ignored || (labels[r] >= 0 && labels[r] < classes),
-                MLSTM_ERROR_INVALID_ARGUMENT,
-                "the label of row %zu must be 0 to %d, or %d to be ignored; got %d", r, classes - 1,
-                ignored, labels[r]);
+    for (size_t r = 0; r < rows; r++)
         counted += labels[r] != ignored && (!weights || weights[r] != 0.0f);
-    }
     double total = 0.0;
     for (size_t r = 0; r < rows; r++) {
         const size_t at = r * (size_t)classes;
@@ -85,6 +79,31 @@ mlstm_status mlstm_softmax_cross_entropy_weighted(const float *logits, const int
     }
     if (loss)
         *loss = (float)total;
+}
+
+mlstm_status mlstm_softmax_cross_entropy_weighted(const float *logits, const int32_t *labels,
+                                                  const float *weights, size_t rows,
+                                                  int32_t classes, int32_t ignored, float smoothing,
+                                                  float *probabilities, float *dlogits, float *loss)
+{
+    REQUIRE_POINTER(logits);
+    REQUIRE_POINTER(labels);
+    REQUIRE(rows >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "rows must be at least 1, got %zu", rows);
+    REQUIRE(classes >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "classes must be at least 1, got %d",
+            classes);
+    REQUIRE(rows <= PTRDIFF_MAX / sizeof *logits / (size_t)classes, MLSTM_ERROR_TOO_LARGE,
+            "[%zu, %d] logits cannot be addressed", rows, classes);
+    REQUIRE(isgreaterequal(smoothing, 0.0f) && smoothing <= 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,
+            "smoothing must be 0 to 1, got %g", (double)smoothing);
+    for (size_t r = 0; r < rows; r++)
+        REQUIRE(labels[r] == ignored || (labels[r] >= 0 && labels[r] < classes),
+                MLSTM_ERROR_INVALID_ARGUMENT,
+                "the label of row %zu must be 0 to %d, or %d to be ignored; got %d", r, classes - 1,
+                ignored, labels[r]);
+    const struct float_mode callers = float_mode_enter();
+    weighted_softmax(logits, labels, weights, rows, classes, ignored, smoothing, probabilities,
+                     dlogits, loss);
+    float_mode_leave(callers);
     return MLSTM_OK;
 }
 
@@ -127,32 +146,66 @@ static struct term sigmoid(double logit, double target, double delta)
                          (logit < 0.0 ? e : 1.0) / (1.0 + e) - target};
 }
 
+/* Outputs, targets and what is wanted of them, as in loss.h. */
+struct arrays {
+    const float *outputs, *targets;
+    size_t count;
+    double delta;
+    float *doutputs, *loss;
+};
+
+static inline void mean_of(struct term (*term)(double, double, double), const struct arrays *a)
+{
+    const double scale = 1.0 / (double)a->count;
+    double total = 0.0;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct term t = term((double)a->outputs[i], (double)a->targets[i], a->delta);
+        total += t.loss;
+        if (a->doutputs)
+            a->doutputs[i] = (float)(scale * t.slope);
+    }
+    if (a->loss)
+        *a->loss = (float)(total / (double)a->count);
+}
+
+static APART void mean_squared(const struct arrays *arrays)
+{
+    mean_of(squared, arrays);
+}
+
+static APART void mean_absolute(const struct arrays *arrays)
+{
+    mean_of(absolute, arrays);
+}
+
+static APART void mean_huber(const struct arrays *arrays)
+{
+    mean_of(huber, arrays);
+}
+
+static APART void mean_sigmoid(const struct arrays *arrays)
+{
+    mean_of(sigmoid, arrays);
+}
+
+static void in_own_mode(void (*mean)(const struct arrays *), const struct arrays *arrays)
+{
+    const struct float_mode callers = float_mode_enter();
+    mean(arrays);
+    float_mode_leave(callers);
+}
+
 /* What every loss of single numbers takes. */
 #define REQUIRE_ARRAYS(outputs, targets, count)                                                    \
     REQUIRE_POINTER(outputs);                                                                      \
     REQUIRE_POINTER(targets);                                                                      \
     REQUIRE((count) >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "count must be at least 1, got %zu", count)
 
-static void mean(struct term (*term)(double, double, double), const float *outputs,
-                 const float *targets, size_t count, double delta, float *doutputs, float *loss)
-{
-    const double scale = 1.0 / (double)count;
-    double total = 0.0;
-    for (size_t i = 0; i < count; i++) {
-        const struct term t = term((double)outputs[i], (double)targets[i], delta);
-        total += t.loss;
-        if (doutputs)
-            doutputs[i] = (float)(scale * t.slope);
-    }
-    if (loss)
-        *loss = (float)(total / (double)count);
-}
-
 mlstm_status mlstm_squared_error(const float *outputs, const float *targets, size_t count,
                                  float *doutputs, float *loss)
 {
     REQUIRE_ARRAYS(outputs, targets, count);
-    mean(squared, outputs, targets, count, 0.0, doutputs, loss);
+    in_own_mode(mean_squared, &(struct arrays){outputs, targets, count, 0.0, doutputs, loss});
     return MLSTM_OK;
 }
 
@@ -160,7 +213,7 @@ mlstm_status mlstm_absolute_error(const float *outputs, const float *targets, si
                                   float *doutputs, float *loss)
 {
     REQUIRE_ARRAYS(outputs, targets, count);
-    mean(absolute, outputs, targets, count, 0.0, doutputs, loss);
+    in_own_mode(mean_absolute, &(struct arrays){outputs, targets, count, 0.0, doutputs, loss});
     return MLSTM_OK;
 }
 
@@ -170,7 +223,8 @@ mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t
     REQUIRE_ARRAYS(outputs, targets, count);
     REQUIRE(isfinite(delta) && delta > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,
             "delta must be finite and above 0, got %g", (double)delta);
-    mean(huber, outputs, targets, count, (double)delta, doutputs, loss);
+    in_own_mode(mean_huber,
+                &(struct arrays){outputs, targets, count, (double)delta, doutputs, loss});
     return MLSTM_OK;
 }
 
@@ -178,6 +232,6 @@ mlstm_status mlstm_sigmoid_cross_entropy(const float *logits, const float *targe
                                          float *dlogits, float *loss)
 {
     REQUIRE_ARRAYS(logits, targets, count);
-    mean(sigmoid, logits, targets, count, 0.0, dlogits, loss);
+    in_own_mode(mean_sigmoid, &(struct arrays){logits, targets, count, 0.0, dlogits, loss});
     return MLSTM_OK;
 }

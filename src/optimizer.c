@@ -3,22 +3,29 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "alloc.h"
+#include "float_mode.h"
 #include "grads.h"
+#include "piece.h"
 #include "stack.h"
 #include "status.h"
 
 #define MAX_SLOTS 3
 #define MAX_STEPS ((int64_t)1 << 53)
 
+/* Numbers that are decayed at a time: some vectors, soon read again. */
+#define CHUNK 256
+
 #define REQUIRE_FINITE(number)                                                                     \
     REQUIRE(isfinite(number), MLSTM_ERROR_INVALID_ARGUMENT, "%s must be finite, got %g", #number,  \
             (double)(number))
 
+/* What is above 0 for the arithmetic too. */
 #define REQUIRE_POSITIVE(number)                                                                   \
-    REQUIRE(isfinite(number) && (number) > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,                     \
+    REQUIRE(isnormal(number) && (number) > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,                     \
             "%s must be finite and above 0, got %g", #number, (double)(number))
 
 #define REQUIRE_NOT_NEGATIVE(number)                                                               \
@@ -26,14 +33,29 @@
             "%s must be finite and not below 0, got %g", #number, (double)(number))
 
 #define REQUIRE_BELOW_1(number)                                                                    \
-    REQUIRE((number) >= 0.0f && (number) < 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,                     \
+    REQUIRE(isgreaterequal(number, 0.0f) && (number) < 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,         \
             "%s must be at least 0 and below 1, got %g", #number, (double)(number))
 
-/* An update rule: its slots, and one update of a whole block. */
+/* Numbers in a row that one call updates. */
+struct span {
+    float *values;
+    const float *grads;
+    size_t offset, count; /* of the slots' blocks */
+    float decay;
+};
+
 struct rule {
     int32_t slots;
     const char *slot_names[MAX_SLOTS];
-    void (*update)(mlstm_optimizer *optimizer, float *params, const float *grads);
+    bool decoupled;                            /* weight decay goes past the gradients */
+    void (*begin)(mlstm_optimizer *optimizer); /* what is the same for all spans; or NULL */
+    void (*update)(const mlstm_optimizer *optimizer, const struct span *span);
+};
+
+/* Of one parameter. */
+struct setting {
+    float decay;
+    int32_t frozen;
 };
 
 struct mlstm_optimizer {
@@ -44,63 +66,76 @@ struct mlstm_optimizer {
     float momentum;
     int32_t nesterov;
     float decay, beta1, beta2, epsilon, weight_decay, momentum_decay;
-    double momentum_product; /* NAdam's, of all steps so far */
+    double momentum_product;                  /* NAdam's, of all steps so far */
+    float moment_rate, grad_rate, root_scale; /* Adam's, of the update at work */
     float *slots[MAX_SLOTS];
+    struct setting *settings; /* of each parameter, */
+    bool differ;              /* which are not all those of the rule */
 };
 
-static void update_sgd(mlstm_optimizer *o, float *params, const float *grads)
+static float *slot(const mlstm_optimizer *o, int32_t index, const struct span *span)
 {
-    o->layout->kernels->sgd(params, grads, o->layout->count, o->rate);
+    return o->slots[index] ? o->slots[index] + span->offset : NULL;
 }
 
-static void update_momentum(mlstm_optimizer *o, float *params, const float *grads)
+static void update_sgd(const mlstm_optimizer *o, const struct span *p)
 {
-    o->layout->kernels->momentum(params, o->slots[0], grads, o->layout->count, o->rate, o->momentum,
+    o->layout->kernels->sgd(p->values, p->grads, p->count, o->rate);
+}
+
+static void update_momentum(const mlstm_optimizer *o, const struct span *p)
+{
+    o->layout->kernels->momentum(p->values, slot(o, 0, p), p->grads, p->count, o->rate, o->momentum,
                                  o->nesterov);
 }
 
-static void update_adagrad(mlstm_optimizer *o, float *params, const float *grads)
+static void update_adagrad(const mlstm_optimizer *o, const struct span *p)
 {
-    o->layout->kernels->adagrad(params, o->slots[0], grads, o->layout->count, o->rate);
+    o->layout->kernels->adagrad(p->values, slot(o, 0, p), p->grads, p->count, o->rate);
 }
 
-static void update_rmsprop(mlstm_optimizer *o, float *params, const float *grads)
+static void update_rmsprop(const mlstm_optimizer *o, const struct span *p)
 {
-    o->layout->kernels->rmsprop(&(struct rmsprop){.values = params,
-                                                  .squares = o->slots[0],
-                                                  .moments = o->slots[1],
-                                                  .means = o->slots[2],
-                                                  .grads = grads,
-                                                  .count = o->layout->count,
+    o->layout->kernels->rmsprop(&(struct rmsprop){.values = p->values,
+                                                  .squares = slot(o, 0, p),
+                                                  .moments = slot(o, 1, p),
+                                                  .means = slot(o, 2, p),
+                                                  .grads = p->grads,
+                                                  .count = p->count,
                                                   .decay = o->decay,
                                                   .rate = o->rate,
                                                   .momentum = o->momentum,
                                                   .epsilon = o->epsilon});
 }
 
-static void adam(mlstm_optimizer *o, float *params, const float *grads, double moment_rate,
-                 double grad_rate)
+static void update_adam(const mlstm_optimizer *o, const struct span *p)
 {
-    const double correction = 1.0 - pow((double)o->beta2, (double)o->steps);
-    o->layout->kernels->adam(&(struct adam){.values = params,
-                                            .first = o->slots[0],
-                                            .second = o->slots[1],
-                                            .largest = o->slots[2],
-                                            .grads = grads,
-                                            .count = o->layout->count,
+    o->layout->kernels->adam(&(struct adam){.values = p->values,
+                                            .first = slot(o, 0, p),
+                                            .second = slot(o, 1, p),
+                                            .largest = slot(o, 2, p),
+                                            .grads = p->grads,
+                                            .count = p->count,
                                             .beta1 = o->beta1,
                                             .beta2 = o->beta2,
-                                            .keep = 1.0f - o->rate * o->weight_decay,
-                                            .moment_rate = (float)moment_rate,
-                                            .grad_rate = (float)grad_rate,
-                                            .root_scale = (float)(1.0 / sqrt(correction)),
+                                            .keep = 1.0f - o->rate * p->decay,
+                                            .moment_rate = o->moment_rate,
+                                            .grad_rate = o->grad_rate,
+                                            .root_scale = o->root_scale,
                                             .epsilon = o->epsilon});
 }
 
-static void update_adam(mlstm_optimizer *o, float *params, const float *grads)
+static void set_adam(mlstm_optimizer *o, double moment_rate, double grad_rate)
 {
-    const double correction = 1.0 - pow((double)o->beta1, (double)o->steps);
-    adam(o, params, grads, (double)o->rate / correction, 0.0);
+    const double correction = 1.0 - pow((double)o->beta2, (double)o->steps);
+    o->moment_rate = (float)moment_rate;
+    o->grad_rate = (float)grad_rate;
+    o->root_scale = (float)(1.0 / sqrt(correction));
+}
+
+static void begin_adam(mlstm_optimizer *o)
+{
+    set_adam(o, (double)o->rate / (1.0 - pow((double)o->beta1, (double)o->steps)), 0.0);
 }
 
 /* The momentum of step t. */
@@ -109,60 +144,71 @@ static double nadam_momentum(const mlstm_optimizer *o, int64_t t)
     return (double)o->beta1 * (1.0 - 0.5 * pow(0.96, (double)t * (double)o->momentum_decay));
 }
 
-static double nadam_momentum_product(const mlstm_optimizer *o, int64_t steps)
+static APART void set_nadam_product(mlstm_optimizer *o)
 {
-    double product = 1.0;
-    for (int64_t t = 1; t <= steps && product > DBL_MIN; t++) {
+    o->momentum_product = 1.0;
+    for (int64_t t = 1; t <= o->steps && o->momentum_product > DBL_MIN; t++) {
         const double mu = nadam_momentum(o, t);
-        if (mu == (double)o->beta1) /* for good */
-            return product * pow(mu, (double)(steps - t + 1));
-        product *= mu;
+        if (mu == (double)o->beta1) { /* for good */
+            o->momentum_product *= pow(mu, (double)(o->steps - t + 1));
+            return;
+        }
+        o->momentum_product *= mu;
     }
-    return product;
 }
 
-static void update_nadam(mlstm_optimizer *o, float *params, const float *grads)
+static void begin_nadam(mlstm_optimizer *o)
 {
     const double mu = nadam_momentum(o, o->steps), next = nadam_momentum(o, o->steps + 1);
     o->momentum_product *= mu;
-    adam(o, params, grads, (double)o->rate * next / (1.0 - o->momentum_product * next),
-         (double)o->rate * (1.0 - mu) / (1.0 - o->momentum_product));
+    set_adam(o, (double)o->rate * next / (1.0 - o->momentum_product * next),
+             (double)o->rate * (1.0 - mu) / (1.0 - o->momentum_product));
 }
 
-static void update_lion(mlstm_optimizer *o, float *params, const float *grads)
+static void update_lion(const mlstm_optimizer *o, const struct span *p)
 {
-    o->layout->kernels->lion(params, o->slots[0], grads, o->layout->count, o->rate, o->beta1,
-                             o->beta2, 1.0f - o->rate * o->weight_decay);
+    o->layout->kernels->lion(p->values, slot(o, 0, p), p->grads, p->count, o->rate, o->beta1,
+                             o->beta2, 1.0f - o->rate * p->decay);
 }
 
 static const struct rule rule_sgd = {.update = update_sgd};
-static const struct rule rule_momentum = {1, {"momentum"}, update_momentum};
-static const struct rule rule_adagrad = {1, {"accumulator"}, update_adagrad};
-static const struct rule rule_rmsprop = {2, {"rms", "momentum"}, update_rmsprop};
-static const struct rule rule_centered = {3, {"rms", "momentum", "mg"}, update_rmsprop};
-static const struct rule rule_adam = {2, {"exp_avg", "exp_avg_sq"}, update_adam};
+static const struct rule rule_momentum = {1, {"momentum"}, false, NULL, update_momentum};
+static const struct rule rule_adagrad = {1, {"accumulator"}, false, NULL, update_adagrad};
+static const struct rule rule_rmsprop = {2, {"rms", "momentum"}, false, NULL, update_rmsprop};
+static const struct rule rule_centered = {
+    3, {"rms", "momentum", "mg"}, false, NULL, update_rmsprop};
+static const struct rule rule_adam = {2, {"exp_avg", "exp_avg_sq"}, false, begin_adam, update_adam};
+static const struct rule rule_adamw = {2, {"exp_avg", "exp_avg_sq"}, true, begin_adam, update_adam};
 static const struct rule rule_amsgrad = {
-    3, {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, update_adam};
-static const struct rule rule_nadam = {2, {"exp_avg", "exp_avg_sq"}, update_nadam};
-static const struct rule rule_lion = {1, {"exp_avg"}, update_lion};
+    3, {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, false, begin_adam, update_adam};
+static const struct rule rule_nadam = {
+    2, {"exp_avg", "exp_avg_sq"}, false, begin_nadam, update_adam};
+static const struct rule rule_lion = {1, {"exp_avg"}, true, NULL, update_lion};
 
 /* An optimizer with all slots 0; NULL where there is no memory. */
-static mlstm_optimizer *create(const mlstm_stack *stack, const struct rule *rule, float rate)
+static mlstm_optimizer *create(const mlstm_stack *stack, const struct rule *rule, float rate,
+                               float weight_decay)
 {
     mlstm_optimizer *made = allocate(&stack->allocator, sizeof *made);
     if (!made)
         return NULL;
-    made->layout = layout_retain(stack->layout);
+    const struct layout *layout = made->layout = layout_retain(stack->layout);
     made->rule = rule;
     made->rate = rate;
+    made->weight_decay = weight_decay;
     made->momentum_product = 1.0;
+    made->settings = allocate(&stack->allocator, (size_t)layout->params * sizeof *made->settings);
+    bool complete = made->settings;
     for (int32_t i = 0; i < rule->slots; i++) {
-        made->slots[i] = allocate(&stack->allocator, stack->layout->count * sizeof(float));
-        if (!made->slots[i]) {
-            mlstm_optimizer_destroy(made);
-            return NULL;
-        }
+        made->slots[i] = allocate(&stack->allocator, layout->count * sizeof(float));
+        complete = complete && made->slots[i];
     }
+    if (!complete) {
+        mlstm_optimizer_destroy(made);
+        return NULL;
+    }
+    for (int32_t i = 0; i < layout->params; i++)
+        made->settings[i].decay = weight_decay;
     return made;
 }
 
@@ -172,12 +218,11 @@ mlstm_status mlstm_sgd_create(const mlstm_stack *stack, float rate, float moment
     REQUIRE_POINTER(stack);
     REQUIRE_POINTER(optimizer);
     REQUIRE_FINITE(rate);
-    REQUIRE(momentum >= 0.0f && momentum <= 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,
+    REQUIRE(isgreaterequal(momentum, 0.0f) && momentum <= 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,
             "momentum must be 0 to 1, got %g", (double)momentum);
     REQUIRE(nesterov == 0 || (nesterov == 1 && momentum > 0.0f), MLSTM_ERROR_INVALID_ARGUMENT,
-            "nesterov must be 0, or 1 with a momentum; got %d with %g", nesterov,
-            (double)momentum);
-    mlstm_optimizer *made = create(stack, momentum > 0.0f ? &rule_momentum : &rule_sgd, rate);
+            "nesterov must be 0, or 1 with a momentum; got %d with %g", nesterov, (double)momentum);
+    mlstm_optimizer *made = create(stack, momentum > 0.0f ? &rule_momentum : &rule_sgd, rate, 0.0f);
     REQUIRE_MEMORY(made);
     made->momentum = momentum;
     made->nesterov = nesterov;
@@ -192,7 +237,7 @@ mlstm_status mlstm_adagrad_create(const mlstm_stack *stack, float rate, float in
     REQUIRE_POINTER(optimizer);
     REQUIRE_FINITE(rate);
     REQUIRE_POSITIVE(initial_accumulator);
-    mlstm_optimizer *made = create(stack, &rule_adagrad, rate);
+    mlstm_optimizer *made = create(stack, &rule_adagrad, rate, 0.0f);
     REQUIRE_MEMORY(made);
     for (size_t i = 0; i < stack->layout->count; i++)
         made->slots[0][i] = initial_accumulator;
@@ -211,7 +256,7 @@ mlstm_status mlstm_rmsprop_create(const mlstm_stack *stack, float rate, float de
     REQUIRE_POSITIVE(epsilon);
     REQUIRE(centered == 0 || centered == 1, MLSTM_ERROR_INVALID_ARGUMENT,
             "centered must be 0 or 1, got %d", centered);
-    mlstm_optimizer *made = create(stack, centered ? &rule_centered : &rule_rmsprop, rate);
+    mlstm_optimizer *made = create(stack, centered ? &rule_centered : &rule_rmsprop, rate, 0.0f);
     REQUIRE_MEMORY(made);
     made->decay = decay;
     made->momentum = momentum;
@@ -232,9 +277,9 @@ mlstm_status mlstm_rmsprop_create(const mlstm_stack *stack, float rate, float de
     REQUIRE_POSITIVE(epsilon)
 
 static mlstm_optimizer *create_adam(const mlstm_stack *stack, const struct rule *rule, float rate,
-                                    float beta1, float beta2, float epsilon)
+                                    float beta1, float beta2, float epsilon, float weight_decay)
 {
-    mlstm_optimizer *made = create(stack, rule, rate);
+    mlstm_optimizer *made = create(stack, rule, rate, weight_decay);
     if (!made)
         return NULL;
     made->beta1 = beta1;
@@ -247,7 +292,7 @@ mlstm_status mlstm_adam_create(const mlstm_stack *stack, float rate, float beta1
                                float epsilon, mlstm_optimizer **optimizer)
 {
     REQUIRE_ADAM(stack, rate, beta1, beta2, epsilon, optimizer);
-    mlstm_optimizer *made = create_adam(stack, &rule_adam, rate, beta1, beta2, epsilon);
+    mlstm_optimizer *made = create_adam(stack, &rule_adam, rate, beta1, beta2, epsilon, 0.0f);
     REQUIRE_MEMORY(made);
     *optimizer = made;
     return MLSTM_OK;
@@ -258,9 +303,9 @@ mlstm_status mlstm_adamw_create(const mlstm_stack *stack, float rate, float beta
 {
     REQUIRE_ADAM(stack, rate, beta1, beta2, epsilon, optimizer);
     REQUIRE_NOT_NEGATIVE(weight_decay);
-    mlstm_optimizer *made = create_adam(stack, &rule_adam, rate, beta1, beta2, epsilon);
+    mlstm_optimizer *made =
+        create_adam(stack, &rule_adamw, rate, beta1, beta2, epsilon, weight_decay);
     REQUIRE_MEMORY(made);
-    made->weight_decay = weight_decay;
     *optimizer = made;
     return MLSTM_OK;
 }
@@ -269,7 +314,7 @@ mlstm_status mlstm_amsgrad_create(const mlstm_stack *stack, float rate, float be
                                   float epsilon, mlstm_optimizer **optimizer)
 {
     REQUIRE_ADAM(stack, rate, beta1, beta2, epsilon, optimizer);
-    mlstm_optimizer *made = create_adam(stack, &rule_amsgrad, rate, beta1, beta2, epsilon);
+    mlstm_optimizer *made = create_adam(stack, &rule_amsgrad, rate, beta1, beta2, epsilon, 0.0f);
     REQUIRE_MEMORY(made);
     *optimizer = made;
     return MLSTM_OK;
@@ -280,7 +325,7 @@ mlstm_status mlstm_nadam_create(const mlstm_stack *stack, float rate, float beta
 {
     REQUIRE_ADAM(stack, rate, beta1, beta2, epsilon, optimizer);
     REQUIRE_NOT_NEGATIVE(momentum_decay);
-    mlstm_optimizer *made = create_adam(stack, &rule_nadam, rate, beta1, beta2, epsilon);
+    mlstm_optimizer *made = create_adam(stack, &rule_nadam, rate, beta1, beta2, epsilon, 0.0f);
     REQUIRE_MEMORY(made);
     made->momentum_decay = momentum_decay;
     *optimizer = made;
@@ -296,11 +341,10 @@ mlstm_status mlstm_lion_create(const mlstm_stack *stack, float rate, float beta1
     REQUIRE_BELOW_1(beta1);
     REQUIRE_BELOW_1(beta2);
     REQUIRE_NOT_NEGATIVE(weight_decay);
-    mlstm_optimizer *made = create(stack, &rule_lion, rate);
+    mlstm_optimizer *made = create(stack, &rule_lion, rate, weight_decay);
     REQUIRE_MEMORY(made);
     made->beta1 = beta1;
     made->beta2 = beta2;
-    made->weight_decay = weight_decay;
     *optimizer = made;
     return MLSTM_OK;
 }
@@ -312,6 +356,7 @@ void mlstm_optimizer_destroy(mlstm_optimizer *optimizer)
     const mlstm_allocator allocator = optimizer->layout->allocator;
     for (int32_t i = 0; i < MAX_SLOTS; i++)
         release(&allocator, optimizer->slots[i]);
+    release(&allocator, optimizer->settings);
     layout_release(optimizer->layout);
     release(&allocator, optimizer);
 }
@@ -340,9 +385,65 @@ mlstm_status mlstm_optimizer_set_step_count(mlstm_optimizer *optimizer, int64_t 
     REQUIRE(count >= 0 && count <= MAX_STEPS, MLSTM_ERROR_INVALID_ARGUMENT,
             "count must be 0 to 2^53, got %lld", (long long)count);
     optimizer->steps = count;
-    if (optimizer->rule == &rule_nadam)
-        optimizer->momentum_product = nadam_momentum_product(optimizer, count);
+    if (optimizer->rule == &rule_nadam) {
+        const struct float_mode callers = float_mode_enter();
+        set_nadam_product(optimizer);
+        float_mode_leave(callers);
+    }
     return MLSTM_OK;
+}
+
+/* NULL where the optimizer or the parameter is not there. */
+static struct setting *find_setting(const mlstm_optimizer *o, const char *name)
+{
+    const struct param *param = o && name ? layout_find(o->layout, name) : NULL;
+    return param ? &o->settings[param - o->layout->param] : NULL;
+}
+
+static void compare_settings(mlstm_optimizer *o)
+{
+    o->differ = false;
+    for (int32_t i = 0; i < o->layout->params; i++)
+        o->differ |= o->settings[i].frozen || o->settings[i].decay != o->weight_decay;
+}
+
+mlstm_status mlstm_optimizer_set_weight_decay(mlstm_optimizer *optimizer, const char *param,
+                                              float decay)
+{
+    REQUIRE_POINTER(optimizer);
+    REQUIRE_POINTER(param);
+    REQUIRE_NOT_NEGATIVE(decay);
+    struct setting *setting = find_setting(optimizer, param);
+    REQUIRE(setting, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", param);
+    setting->decay = decay;
+    compare_settings(optimizer);
+    return MLSTM_OK;
+}
+
+float mlstm_optimizer_weight_decay(const mlstm_optimizer *optimizer, const char *param)
+{
+    const struct setting *setting = find_setting(optimizer, param);
+    return setting ? setting->decay : 0.0f;
+}
+
+mlstm_status mlstm_optimizer_set_frozen(mlstm_optimizer *optimizer, const char *param,
+                                        int32_t frozen)
+{
+    REQUIRE_POINTER(optimizer);
+    REQUIRE_POINTER(param);
+    REQUIRE(frozen == 0 || frozen == 1, MLSTM_ERROR_INVALID_ARGUMENT,
+            "frozen must be 0 or 1, got %d", frozen);
+    struct setting *setting = find_setting(optimizer, param);
+    REQUIRE(setting, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", param);
+    setting->frozen = frozen;
+    compare_settings(optimizer);
+    return MLSTM_OK;
+}
+
+int32_t mlstm_optimizer_frozen(const mlstm_optimizer *optimizer, const char *param)
+{
+    const struct setting *setting = find_setting(optimizer, param);
+    return setting ? setting->frozen : 0;
 }
 
 int32_t mlstm_optimizer_slot_count(const mlstm_optimizer *optimizer)
@@ -394,6 +495,46 @@ mlstm_status mlstm_optimizer_set_slot(mlstm_optimizer *optimizer, const char *sl
     return MLSTM_OK;
 }
 
+/* The classic weight decay, by gradients that are the caller's plus decay * value. */
+static APART void update_decayed(const mlstm_optimizer *o, struct span span)
+{
+    float grads[CHUNK];
+    for (size_t left = span.count; left > 0; left -= span.count) {
+        span.count = left < CHUNK ? left : CHUNK;
+        for (size_t i = 0; i < span.count; i++)
+            grads[i] = span.grads[i] + span.decay * span.values[i];
+        o->rule->update(o, &(struct span){span.values, grads, span.offset, span.count, 0.0f});
+        span.values += span.count;
+        span.grads += span.count;
+        span.offset += span.count;
+    }
+}
+
+static void update_param(const mlstm_optimizer *o, const struct param *param, float decay,
+                         float *params, const float *grads)
+{
+    for (int32_t panel = 0; panel < piece_count(o->layout, param); panel++) {
+        const struct piece piece = piece_of(o->layout, param, panel);
+        const struct span span = {params + piece.offset, grads + piece.offset, piece.offset,
+                                  piece.count, decay};
+        if (decay == 0.0f || o->rule->decoupled)
+            o->rule->update(o, &span);
+        else
+            update_decayed(o, span);
+    }
+}
+
+static void update_all(const mlstm_optimizer *o, float *params, const float *grads)
+{
+    if (!o->differ) {
+        o->rule->update(o, &(struct span){params, grads, 0, o->layout->count, o->weight_decay});
+        return;
+    }
+    for (int32_t i = 0; i < o->layout->params; i++)
+        if (!o->settings[i].frozen)
+            update_param(o, &o->layout->param[i], o->settings[i].decay, params, grads);
+}
+
 mlstm_status mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack *stack,
                                const mlstm_grads *grads)
 {
@@ -404,8 +545,12 @@ mlstm_status mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack *stack,
             "the optimizer is of another stack, or of this one before it got its readout");
     REQUIRE(grads->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s",
             "the gradients are of another stack, or of this one before it got its readout");
+    const struct float_mode callers = float_mode_enter();
     optimizer->steps++;
-    optimizer->rule->update(optimizer, stack->params, grads->values);
+    if (optimizer->rule->begin)
+        optimizer->rule->begin(optimizer);
+    update_all(optimizer, stack->params, grads->values);
     stack_params_changed(stack);
+    float_mode_leave(callers);
     return MLSTM_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "float_mode.h"
 #include "status.h"
 
 static mlstm_status check_cells(mlstm_cell *const *cells, int32_t count)
@@ -24,10 +25,17 @@ static mlstm_status check_cells(mlstm_cell *const *cells, int32_t count)
             return fail(MLSTM_ERROR_MISMATCH,
                         "mlstm_stack_create: the cells of layers 0 and %d have different allocators",
                         l);
-        if (l > 0 && cells[l]->input != cells[l - 1]->hidden)
+        const int32_t input = cells[l]->options.input;
+        const int32_t output = mlstm_cell_output_size(cells[l]);
+        if (l > 0 && input != mlstm_cell_output_size(cells[l - 1]))
             return fail(MLSTM_ERROR_MISMATCH,
                         "mlstm_stack_create: layer %d expects input size %d, got %d", l,
-                        cells[l - 1]->hidden, cells[l]->input);
+                        mlstm_cell_output_size(cells[l - 1]), input);
+        if (cells[l]->options.skip && input != output)
+            return fail(MLSTM_ERROR_MISMATCH,
+                        "mlstm_stack_create: nothing skips layer %d, which takes %d numbers and "
+                        "gives %d",
+                        l, input, output);
     }
     return MLSTM_OK;
 }
@@ -37,14 +45,8 @@ static mlstm_status make_params(const char *function, const mlstm_allocator *all
                                 int32_t count, int32_t outputs, int32_t sources,
                                 struct layout **layout, float **params)
 {
-    int32_t *sizes = allocate(allocator, ((size_t)count + 1) * sizeof *sizes);
-    if (!sizes)
-        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: the allocator gave no memory", function);
-    sizes[0] = cells[0]->input;
-    for (int32_t l = 0; l < count; l++)
-        sizes[l + 1] = cells[l]->hidden;
-    mlstm_status status = layout_create(function, allocator, sizes, count, outputs, sources, layout);
-    release(allocator, sizes);
+    mlstm_status status =
+        layout_create(function, allocator, cells, count, outputs, sources, layout);
     if (status != MLSTM_OK)
         return status;
     *params = allocate(allocator, (*layout)->count * sizeof **params);
@@ -119,9 +121,7 @@ mlstm_status mlstm_stack_set_readout(mlstm_stack *stack, int32_t outputs, int32_
                                             sources, &layout, &params);
     if (status != MLSTM_OK)
         return status;
-    const struct matrix *top = &old->matrices[old->layers - 1];
-    memcpy(params, stack->params,
-           (top->offset + top->panel * (size_t)top->panels) * sizeof *params);
+    memcpy(params, stack->params, old->readout_offset * sizeof *params);
     layout_release(old);
     release(&stack->allocator, stack->params);
     release(&stack->allocator, stack->transposed);
@@ -143,7 +143,7 @@ const mlstm_cell *mlstm_stack_cell(const mlstm_stack *stack, int32_t layer)
 
 int32_t mlstm_stack_input_size(const mlstm_stack *stack)
 {
-    return stack ? stack->cells[0]->input : 0;
+    return stack ? stack->cells[0]->options.input : 0;
 }
 
 int32_t mlstm_stack_output_size(const mlstm_stack *stack)
@@ -199,7 +199,7 @@ mlstm_status mlstm_stack_set_param(mlstm_stack *stack, const char *name, const f
 static void refresh_all(const mlstm_stack *stack, float *transposed)
 {
     const struct layout *layout = stack->layout;
-    for (int32_t m = 0; m < layout->layers + (layout->sources ? 1 : 0); m++)
+    for (int32_t m = 0; m < layout->matrix_count; m++)
         layout_transpose(layout, m, stack->params, transposed);
 }
 
@@ -221,6 +221,9 @@ mlstm_status stack_need_transposed(const mlstm_stack *stack)
 
 void stack_matrix_changed(mlstm_stack *stack, int32_t matrix)
 {
+    const struct float_mode callers = float_mode_enter();
+    layout_sum_biases(stack->layout, matrix, stack->params);
+    float_mode_leave(callers);
     float *transposed = stack->transposed;
     if (transposed)
         layout_transpose(stack->layout, matrix, stack->params, transposed);
@@ -228,6 +231,10 @@ void stack_matrix_changed(mlstm_stack *stack, int32_t matrix)
 
 void stack_params_changed(mlstm_stack *stack)
 {
+    const struct float_mode callers = float_mode_enter();
+    for (int32_t m = 0; m < stack->layout->matrix_count; m++)
+        layout_sum_biases(stack->layout, m, stack->params);
+    float_mode_leave(callers);
     float *transposed = stack->transposed;
     if (transposed)
         refresh_all(stack, transposed);

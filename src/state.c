@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "junction.h"
+#include "record.h"
 #include "stack.h"
 #include "status.h"
 
@@ -25,10 +27,11 @@ static int32_t pass_threads(const struct mlstm_state *state, int32_t steps)
     /* In multiply-adds: what must be done in a pass, and by each thread between two meetings. */
     const double per_pass = 2e6, per_meeting = 1.2e5;
     double recurrent = 0.0, all = 0.0;
-    for (int32_t l = 0; l < state->layout->layers; l++) {
-        const struct matrix *m = &state->layout->matrices[l];
+    for (int32_t d = 0; d < state->layout->directions; d++) {
+        const struct matrix *m = &state->layout->matrices[state->layout->direction[d].kernel];
         const double one_input = 4.0 * state->batch * m->units;
-        recurrent = one_input * m->units > recurrent ? one_input * m->units : recurrent;
+        const double one_step = one_input * m->parts[PART_H].rows;
+        recurrent = one_step > recurrent ? one_step : recurrent;
         all += one_input * m->inputs * steps;
     }
     if (all < per_pass)
@@ -50,87 +53,78 @@ void state_run(struct mlstm_state *state, int32_t steps,
         work(context, &(struct worker){.count = 1});
 }
 
-static size_t round_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b * b;
-}
-
-/* Rows of c and h a multiple of 4 KiB apart would all compete for the same lines of the cache. */
-static size_t spread_row(size_t row)
-{
-    return row % 256 == 0 ? row + 16 : row;
-}
-
-/* Where every array lies in the arena; with `base` NULL only their sizes are added up. */
-static void lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, float *base,
-                    struct arena *arena)
-{
-    const struct layout *layout = state->layout;
-    const size_t w = (size_t)layout->kernels->width;
-    const size_t batch = (size_t)state->batch, slots = (size_t)state->slots;
-    const bool records = state->window > 0;
-    const struct matrix *readout = layout_readout(layout);
-    size_t panels = 0, widest = 0;
-
-#define TAKE(a, b, c) (base ? base + arena_take(arena, a, b, c) : (arena_take(arena, a, b, c), NULL))
-    for (int32_t l = 0; l < layout->layers; l++) {
-        const struct matrix *m = &layout->matrices[l];
-        struct layer_state *s = &state->layers[l];
-        const size_t units = (size_t)m->panels * (size_t)m->panel_units;
-        const size_t wide = round_up(units, 4 * w);
-        s->small = units < w;
-        s->row = s->small ? units : spread_row(units);
-        s->slot = batch * s->row;
-        s->carry_row = s->small ? units : wide;
-        s->gates_step = s->small ? round_up(batch * (size_t)m->width, 4 * w) : batch * (size_t)m->width;
-        s->gates_panel = s->gates_step * slots + (size_t)m->width;
-        if (wide > widest)
-            widest = wide;
-        if (units * 4 > panels)
-            panels = units * 4;
-        /* Vectors that begin in the last row may reach beyond it. */
-        s->c = TAKE(slots * batch + batch + w, s->row, 1);
-        s->h = TAKE(slots * batch + batch + w, s->row, 1);
-        s->forward = (struct cell_forward){
-            .kernel = stack->params + m->offset,
-            .forget_bias = stack->cells[l]->forget_bias,
-            .batch = state->batch,
-            .input = m->parts[PART_X].rows,
-            .hidden = m->units,
-            .units = m->panel_units,
-            .gates_panel = s->gates_panel,
-            .row = s->row,
-            .row_end = state->batch,
-            .panel_end = m->panels,
-        };
-        if (!records)
-            continue;
-        s->gates = TAKE(s->gates_panel, (size_t)m->panels, 1);
-        s->tanh_c = TAKE(slots * batch + w, s->row, 1);
-        s->dc_final = TAKE(batch + w, s->carry_row, 1);
-        s->dh_final = TAKE(batch + w, s->carry_row, 1);
-        s->dc_carry = TAKE(batch + w, s->carry_row, 1);
-        s->dh_carry = TAKE(batch + w, s->carry_row, 1);
-    }
-    const size_t chunk = (size_t)state->chunk * batch;
-    state->chunk_rows = chunk + 1;
-    if (records) {
-        state->x = TAKE(slots, batch, (size_t)layout->matrices[0].parts[PART_X].rows);
-        state->out_row = widest;
-        state->dh_out = TAKE(chunk + w, widest, 1);
-        state->dc_out = TAKE(chunk + w, widest, 1);
-        state->dgates = TAKE(state->chunk_rows, panels, 1);
-        if (readout)
-            state->dy = TAKE(state->chunk_rows, (size_t)readout->panels, (size_t)readout->width);
-    } else {
-        state->preact = TAKE(state->chunk_rows, panels, 1);
-    }
-#undef TAKE
-}
-
 static int32_t at_least_one(int32_t a)
 {
     return a < 1 ? 1 : a;
+}
+
+static bool reads_backwards(const struct layout *layout)
+{
+    for (int32_t l = 0; l < layout->layers; l++)
+        if (layout->layer[l].options.merge)
+            return true;
+    return false;
+}
+
+/* Everything that a state holds but its team; NULL is left alone. */
+static void release_parts(const struct mlstm_state *state)
+{
+    const mlstm_allocator *allocator = &state->layout->allocator;
+    release(allocator, state->directions);
+    release(allocator, state->junctions);
+    release(allocator, state->records);
+    release(allocator, state->ends);
+    release(allocator, state->arena);
+}
+
+/* The parts of `state`, whose sizes are set; those that were made stay there even on failure. */
+static mlstm_status make_parts(struct mlstm_state *state, const struct mlstm_stack *stack)
+{
+    const struct layout *layout = state->layout;
+    const mlstm_allocator *allocator = &layout->allocator;
+    struct arena arena = {0};
+    state->directions =
+        allocate(allocator, (size_t)layout->directions * sizeof *state->directions);
+    state->junctions = allocate(allocator, (size_t)layout->layers * sizeof *state->junctions);
+    state->ends = allocate(allocator, (size_t)state->batch * sizeof *state->ends);
+    if (state->directions && state->junctions && state->ends)
+        record_lay_out(state, stack, NULL, &arena);
+    if (arena.overflow)
+        return fail(MLSTM_ERROR_TOO_LARGE,
+                    "mlstm_state_create: the record of batch %d and window %d cannot be addressed",
+                    state->batch, state->window);
+    if (state->window > 0) {
+        const mlstm_status status = stack_need_transposed(stack);
+        if (status != MLSTM_OK)
+            return status;
+    }
+    state->records = allocate(allocator, record_limit(layout) * sizeof *state->records);
+    state->arena = arena.count ? allocate(allocator, arena.count * sizeof *state->arena) : NULL;
+    if (!state->records || !state->arena)
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "mlstm_state_create: no memory for %zu numbers",
+                    arena.count);
+    state->arena_count = arena.count;
+    arena = (struct arena){0};
+    record_lay_out(state, stack, state->arena, &arena);
+    return MLSTM_OK;
+}
+
+static mlstm_status create(struct mlstm_state *sizes, const struct mlstm_stack *stack,
+                           mlstm_state **state)
+{
+    const mlstm_allocator *allocator = &sizes->layout->allocator;
+    mlstm_status status = make_parts(sizes, stack);
+    mlstm_state *made = status == MLSTM_OK ? allocate(allocator, sizeof *made) : NULL;
+    if (status == MLSTM_OK && !made)
+        status = fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s", "mlstm_state_create: no memory for the state");
+    if (status != MLSTM_OK) {
+        release_parts(sizes);
+        return status;
+    }
+    *made = *sizes;
+    layout_retain(made->layout);
+    *state = made;
+    return MLSTM_OK;
 }
 
 mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t window,
@@ -143,52 +137,22 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
     REQUIRE(batch <= INT32_MAX / 8, MLSTM_ERROR_TOO_LARGE, "a batch of %d cannot be addressed",
             batch);
     struct layout *layout = stack->layout;
+    const bool whole = reads_backwards(layout);
+    REQUIRE(!whole || window > 0, MLSTM_ERROR_INVALID_ARGUMENT, "%s",
+            "window must be at least 1 for a stack with a bidirectional layer");
     struct mlstm_state sizes = {.layout = layout,
-                                .inputs = layout->matrices[0].parts[PART_X].rows,
+                                .inputs = layout->layer[0].options.input,
                                 .outputs = layout_outputs(layout),
                                 .batch = batch,
                                 .window = window,
+                                .whole = whole,
                                 .threads = 1};
     const int32_t rows = at_least_one((window > 0 ? RECORD_ROWS : INFERENCE_ROWS) / batch);
-    sizes.chunk = window > 0 && window < rows ? window : rows;
+    sizes.chunk = whole || (window > 0 && window < rows) ? window : rows;
     sizes.slots = window > 0              ? window
                   : rows > INFERENCE_STEPS ? rows
                                            : INFERENCE_STEPS;
-
-    struct layer_state *layers =
-        allocate(&layout->allocator, (size_t)layout->layers * sizeof *layers);
-    REQUIRE_MEMORY(layers);
-    struct arena arena = {0};
-    sizes.layers = layers;
-    lay_out(&sizes, stack, NULL, &arena);
-    mlstm_status status = MLSTM_OK;
-    if (arena.overflow)
-        status = fail(MLSTM_ERROR_TOO_LARGE,
-                      "%s: the record of batch %d and window %d cannot be addressed", __func__,
-                      batch, window);
-    if (status == MLSTM_OK && window > 0)
-        status = stack_need_transposed(stack);
-    struct mlstm_state *made = NULL;
-    if (status == MLSTM_OK) {
-        made = allocate(&layout->allocator, sizeof *made);
-        sizes.arena = allocate(&layout->allocator, arena.count * sizeof(float));
-        if (!made || !sizes.arena)
-            status = fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: no memory for %zu numbers", __func__,
-                          arena.count);
-    }
-    if (status != MLSTM_OK) {
-        release(&layout->allocator, layers);
-        release(&layout->allocator, made);
-        release(&layout->allocator, sizes.arena);
-        return status;
-    }
-    sizes.arena_count = arena.count;
-    arena = (struct arena){0};
-    lay_out(&sizes, stack, sizes.arena, &arena);
-    *made = sizes;
-    layout_retain(layout);
-    *state = made;
-    return MLSTM_OK;
+    return create(&sizes, stack, state);
 }
 
 void mlstm_state_destroy(mlstm_state *state)
@@ -197,9 +161,8 @@ void mlstm_state_destroy(mlstm_state *state)
         return;
     const mlstm_allocator allocator = state->layout->allocator;
     team_destroy(state->team);
+    release_parts(state);
     layout_release(state->layout);
-    release(&allocator, state->layers);
-    release(&allocator, state->arena);
     release(&allocator, state);
 }
 
@@ -225,11 +188,22 @@ int32_t mlstm_state_threads(const mlstm_state *state)
     return state ? state->threads : 0;
 }
 
+/* H and P of a direction. */
+static int32_t cells(const struct mlstm_state *state, int32_t direction)
+{
+    return state->layout->matrices[state->layout->direction[direction].kernel].units;
+}
+
+static int32_t recurrent(const struct mlstm_state *state, int32_t direction)
+{
+    return state->layout->layer[state->layout->direction[direction].layer].recurrent;
+}
+
 size_t mlstm_state_size(const mlstm_state *state)
 {
     size_t size = 0;
-    for (int32_t l = 0; state && l < state->layout->layers; l++)
-        size += 2 * (size_t)state->batch * (size_t)state->layout->matrices[l].units;
+    for (int32_t d = 0; state && d < state->layout->directions; d++)
+        size += (size_t)state->batch * ((size_t)cells(state, d) + (size_t)recurrent(state, d));
     return size;
 }
 
@@ -250,41 +224,141 @@ int32_t mlstm_state_steps(const mlstm_state *state)
 
 size_t mlstm_state_bytes(const mlstm_state *state)
 {
-    return state ? sizeof *state + (size_t)state->layout->layers * sizeof *state->layers +
-                       state->arena_count * sizeof *state->arena
-                 : 0;
+    if (!state)
+        return 0;
+    return sizeof *state + (size_t)state->layout->directions * sizeof *state->directions +
+           (size_t)state->layout->layers * sizeof *state->junctions +
+           record_limit(state->layout) * sizeof *state->records +
+           (size_t)state->batch * sizeof *state->ends + state->arena_count * sizeof *state->arena;
 }
 
-/* Makes the current slot slot 0. */
-static void rewind_slots(struct mlstm_state *state)
+/* Moves slots `shift` to `shift + keep` to the beginning; rows that have ended before stay as they are. */
+static void move_slots(const struct mlstm_state *state, int32_t shift, int32_t keep, float *values,
+                       size_t row)
 {
-    for (int32_t l = 0; l < state->layout->layers && state->position > 0; l++) {
-        struct layer_state *s = &state->layers[l];
-        const size_t size = (size_t)state->batch * s->row;
-        memcpy(s->c, s->c + (size_t)state->position * size, size * sizeof *s->c);
-        memcpy(s->h, s->h + (size_t)state->position * size, size * sizeof *s->h);
+    const size_t slot = (size_t)state->batch * row;
+    const size_t moved = ((size_t)keep + 1) * slot * sizeof *values;
+    if (!state->limited) {
+        memmove(values, values + (size_t)shift * slot, moved);
+        return;
     }
-    state->position = 0;
+    for (int32_t b = 0; b < state->batch; b++) {
+        const int32_t from = state->ends[b] < shift ? state->ends[b] : shift;
+        memmove(values + (size_t)b * row, values + (size_t)from * slot + (size_t)b * row,
+                row * sizeof *values);
+    }
+    memmove(values + slot, values + ((size_t)shift + 1) * slot, moved - slot * sizeof *values);
+}
+
+void state_rewind(struct mlstm_state *state, int32_t keep)
+{
+    const int32_t shift = state->position - keep;
+    if (shift <= 0)
+        return;
+    for (int32_t d = 0; d < state->layout->directions; d++) {
+        struct direction_state *s = &state->directions[d];
+        move_slots(state, shift, keep, s->c, s->row);
+        move_slots(state, shift, keep, s->h, s->h_row);
+    }
+    for (int32_t i = 0; keep > 0 && i < state->record_count; i++) {
+        const struct record *r = &state->records[i];
+        for (int32_t p = 0; p < r->panels; p++) {
+            float *values = r->values + (size_t)p * r->panel;
+            memmove(values, values + (size_t)shift * r->step,
+                    (size_t)keep * r->step * sizeof *values);
+        }
+    }
+    for (int32_t b = 0; state->limited && b < state->batch; b++)
+        state->ends[b] = state->ends[b] > shift ? state->ends[b] - shift : 0;
+    state->step += (uint32_t)shift;
+    state->position = keep;
 }
 
 void state_make_room(struct mlstm_state *state, int32_t steps)
 {
     if (state->position >= INFERENCE_STEPS || state->position + steps > state->slots)
-        rewind_slots(state);
+        state_rewind(state, 0);
 }
 
-static void begin_window(struct mlstm_state *state)
+void state_clear_ended(const struct mlstm_state *state, int32_t first, int32_t steps, float *values,
+                       size_t row)
 {
-    rewind_slots(state);
+    for (int32_t b = 0; state->limited && b < state->batch; b++) {
+        const int32_t begin = state->ends[b] > first ? state->ends[b] - first : 0;
+        for (int32_t t = begin; t < steps; t++)
+            memset(values + ((size_t)t * (size_t)state->batch + (size_t)b) * row, 0,
+                   row * sizeof *values);
+    }
+}
+
+static void begin_window(struct mlstm_state *state, int32_t keep)
+{
+    state_rewind(state, keep);
     state->backward_done = false;
     state->final_given = false;
+    state->learned = false;
+}
+
+/* As begin_window, where c and h are about to be replaced. */
+static void begin_anew(struct mlstm_state *state)
+{
+    state->step += (uint32_t)state->position;
+    state->position = 0;
+    state->limited = false;
+    begin_window(state, 0);
 }
 
 mlstm_status mlstm_state_begin_window(mlstm_state *state)
 {
     REQUIRE_POINTER(state);
-    begin_window(state);
+    begin_window(state, 0);
     return MLSTM_OK;
+}
+
+mlstm_status mlstm_state_keep_steps(mlstm_state *state, int32_t steps)
+{
+    REQUIRE_POINTER(state);
+    REQUIRE(steps >= 0 && steps <= mlstm_state_steps(state), MLSTM_ERROR_INVALID_ARGUMENT,
+            "steps must be 0 to %d, which are recorded, got %d", mlstm_state_steps(state), steps);
+    REQUIRE(!state->whole || steps == 0, MLSTM_ERROR_ORDER, "%s",
+            "a bidirectional layer reads whole windows: nothing of one can be kept");
+    begin_window(state, steps);
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_state_set_lengths(mlstm_state *state, const int32_t *lengths, size_t count)
+{
+    REQUIRE_POINTER(state);
+    REQUIRE(mlstm_state_steps(state) == 0, MLSTM_ERROR_ORDER,
+            "%d steps have been recorded since the window began", state->position);
+    if (lengths)
+        REQUIRE_COUNT(count, (size_t)state->batch);
+    for (int32_t b = 0; lengths && b < state->batch; b++)
+        REQUIRE(lengths[b] >= 0, MLSTM_ERROR_INVALID_ARGUMENT,
+                "the length of row %d must be at least 0, got %d", b, lengths[b]);
+    state_rewind(state, 0);
+    state->limited = lengths != NULL;
+    for (int32_t b = 0; lengths && b < state->batch; b++)
+        state->ends[b] = lengths[b];
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_state_set_training(mlstm_state *state, int32_t training, uint64_t seed)
+{
+    REQUIRE_POINTER(state);
+    REQUIRE(training == 0 || training == 1, MLSTM_ERROR_INVALID_ARGUMENT,
+            "training must be 0 or 1, got %d", training);
+    begin_window(state, 0);
+    state->training = training != 0;
+    state->key[0] = (uint32_t)seed;
+    state->key[1] = (uint32_t)(seed >> 32);
+    state->step = 0;
+    return MLSTM_OK;
+}
+
+int32_t mlstm_state_training(const mlstm_state *state)
+{
+    return state && state->training;
 }
 
 /* Rows of `units` numbers from one distance to another. */
@@ -296,16 +370,47 @@ static void copy_rows(const float *from, size_t from_row, float *to, size_t to_r
                (size_t)units * sizeof *from);
 }
 
+static void zero(struct mlstm_state *state)
+{
+    begin_anew(state);
+    for (int32_t d = 0; d < state->layout->directions; d++) {
+        struct direction_state *s = &state->directions[d];
+        memset(s->c, 0, (size_t)state->batch * s->row * sizeof *s->c);
+        memset(s->h, 0, (size_t)state->batch * s->h_row * sizeof *s->h);
+    }
+}
+
 mlstm_status mlstm_state_zero(mlstm_state *state)
 {
     REQUIRE_POINTER(state);
-    state->position = 0;
-    begin_window(state);
-    for (int32_t l = 0; l < state->layout->layers; l++) {
-        struct layer_state *s = &state->layers[l];
-        const size_t size = (size_t)state->batch * s->row * sizeof *s->c;
-        memset(s->c, 0, size);
-        memset(s->h, 0, size);
+    zero(state);
+    return MLSTM_OK;
+}
+
+/* A vector of parameters, which a matrix of its own holds, to all rows of slot 0. */
+static void begin_with(const struct mlstm_stack *stack, int32_t matrix, float *to, size_t to_row,
+                       int32_t rows)
+{
+    const struct matrix *m = &stack->layout->matrices[matrix];
+    for (int32_t r = 0; r < rows; r++)
+        memcpy(to + (size_t)r * to_row, stack->params + m->offset,
+               (size_t)m->units * sizeof *to);
+}
+
+mlstm_status mlstm_state_begin_sequence(const mlstm_stack *stack, mlstm_state *state)
+{
+    REQUIRE_POINTER(stack);
+    REQUIRE_POINTER(state);
+    REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
+    zero(state);
+    for (int32_t i = 0; i < state->layout->directions; i++) {
+        const struct direction *d = &state->layout->direction[i];
+        struct direction_state *s = &state->directions[i];
+        if (d->initial_c == NONE)
+            continue;
+        begin_with(stack, d->initial_c, s->c, s->row, state->batch);
+        begin_with(stack, d->initial_h, s->h, s->h_row, state->batch);
+        state->learned = true;
     }
     return MLSTM_OK;
 }
@@ -317,43 +422,63 @@ static void set_rows(const float *from, int32_t units, float *to, size_t to_row,
     copy_rows(from, (size_t)units, to, to_row, rows, units);
 }
 
-/* One layer's `[B,H]` to slot 0, or from the current one; NULL is left alone. */
-static void set_layer(struct mlstm_state *state, int32_t layer, const float *c, const float *h)
+/* One direction's c and h to slot 0, or from where they are now; NULL is left alone. */
+static void set_direction(struct mlstm_state *state, int32_t direction, const float *c,
+                          const float *h)
 {
-    struct layer_state *s = &state->layers[layer];
-    const int32_t units = state->layout->matrices[layer].units;
+    struct direction_state *s = &state->directions[direction];
     if (c)
-        set_rows(c, units, s->c, s->row, state->batch);
+        set_rows(c, cells(state, direction), s->c, s->row, state->batch);
     if (h)
-        set_rows(h, units, s->h, s->row, state->batch);
+        set_rows(h, recurrent(state, direction), s->h, s->h_row, state->batch);
 }
 
-static void get_layer(const struct mlstm_state *state, int32_t layer, float *c, float *h)
+/* Each row as it is now, which is as it was at its end. */
+static void get_rows(const struct mlstm_state *state, const float *from, size_t from_row, float *to,
+                     int32_t units)
 {
-    const struct layer_state *s = &state->layers[layer];
-    const int32_t units = state->layout->matrices[layer].units;
-    const size_t now = (size_t)state->position * (size_t)state->batch * s->row;
-    if (c)
-        copy_rows(s->c + now, s->row, c, (size_t)units, state->batch, units);
-    if (h)
-        copy_rows(s->h + now, s->row, h, (size_t)units, state->batch, units);
+    for (int32_t b = 0; b < state->batch; b++) {
+        const int32_t slot = state->limited && state->ends[b] < state->position ? state->ends[b]
+                                                                                : state->position;
+        memcpy(to + (size_t)b * (size_t)units,
+               from + ((size_t)slot * (size_t)state->batch + (size_t)b) * from_row,
+               (size_t)units * sizeof *to);
+    }
 }
 
-/* Numbers of c, or of h, of one layer in the state tensor. */
-static size_t half_size(const struct mlstm_state *state, int32_t layer)
+static void get_direction(const struct mlstm_state *state, int32_t direction, float *c, float *h)
 {
-    return (size_t)state->batch * (size_t)state->layout->matrices[layer].units;
+    const struct direction_state *s = &state->directions[direction];
+    if (c)
+        get_rows(state, s->c, s->row, c, cells(state, direction));
+    if (h)
+        get_rows(state, s->h, s->h_row, h, recurrent(state, direction));
 }
+
+/* Numbers of c, and of h, of one direction in the state tensor. */
+static size_t c_size(const struct mlstm_state *state, int32_t direction)
+{
+    return (size_t)state->batch * (size_t)cells(state, direction);
+}
+
+static size_t h_size(const struct mlstm_state *state, int32_t direction)
+{
+    return (size_t)state->batch * (size_t)recurrent(state, direction);
+}
+
+/* Goes through the directions with `values` at the block of each in the state tensor. */
+#define EACH_BLOCK(state, values)                                                                  \
+    (int32_t d = 0; d < (state)->layout->directions;                                               \
+     (values) += c_size(state, d) + h_size(state, d), d++)
 
 mlstm_status mlstm_state_set(mlstm_state *state, const float *values, size_t count)
 {
     REQUIRE_POINTER(state);
     REQUIRE_POINTER(values);
     REQUIRE_COUNT(count, mlstm_state_size(state));
-    state->position = 0;
-    begin_window(state);
-    for (int32_t l = 0; l < state->layout->layers; values += 2 * half_size(state, l), l++)
-        set_layer(state, l, values, values + half_size(state, l));
+    begin_anew(state);
+    for EACH_BLOCK(state, values)
+        set_direction(state, d, values, values + c_size(state, d));
     return MLSTM_OK;
 }
 
@@ -362,8 +487,8 @@ mlstm_status mlstm_state_get(const mlstm_state *state, float *values, size_t cou
     REQUIRE_POINTER(state);
     REQUIRE_POINTER(values);
     REQUIRE_COUNT(count, mlstm_state_size(state));
-    for (int32_t l = 0; l < state->layout->layers; values += 2 * half_size(state, l), l++)
-        get_layer(state, l, values, values + half_size(state, l));
+    for EACH_BLOCK(state, values)
+        get_direction(state, d, values, values + c_size(state, d));
     return MLSTM_OK;
 }
 
@@ -376,8 +501,13 @@ mlstm_status mlstm_state_set_layer(mlstm_state *state, int32_t layer, const floa
 {
     REQUIRE_POINTER(state);
     REQUIRE_LAYER(state, layer);
-    begin_window(state);
-    set_layer(state, layer, c, h);
+    begin_window(state, 0);
+    const struct layer *l = &state->layout->layer[layer];
+    for (int32_t d = l->first; d < l->first + l->directions; d++) {
+        set_direction(state, d, c, h);
+        c = c ? c + c_size(state, d) : NULL;
+        h = h ? h + h_size(state, d) : NULL;
+    }
     return MLSTM_OK;
 }
 
@@ -385,7 +515,12 @@ mlstm_status mlstm_state_get_layer(const mlstm_state *state, int32_t layer, floa
 {
     REQUIRE_POINTER(state);
     REQUIRE_LAYER(state, layer);
-    get_layer(state, layer, c, h);
+    const struct layer *l = &state->layout->layer[layer];
+    for (int32_t d = l->first; d < l->first + l->directions; d++) {
+        get_direction(state, d, c, h);
+        c = c ? c + c_size(state, d) : NULL;
+        h = h ? h + h_size(state, d) : NULL;
+    }
     return MLSTM_OK;
 }
 
@@ -394,17 +529,15 @@ mlstm_status mlstm_state_get_top(const mlstm_state *state, float *c, float *h)
     REQUIRE_POINTER(state);
     REQUIRE(mlstm_state_steps(state) > 0, MLSTM_ERROR_ORDER, "%s",
             "nothing is recorded since the window began");
-    const struct layer_state *top = &state->layers[state->layout->layers - 1];
-    const int32_t units = state->layout->matrices[state->layout->layers - 1].units;
-    const size_t first = (size_t)state->batch * top->row;
-    for (int32_t t = 0; t < state->position; t++) {
-        const size_t from = first * (size_t)(t + 1);
-        const size_t to = (size_t)t * (size_t)state->batch * (size_t)units;
-        if (c)
-            copy_rows(top->c + from, top->row, c + to, (size_t)units, state->batch, units);
-        if (h)
-            copy_rows(top->h + from, top->row, h + to, (size_t)units, state->batch, units);
-    }
+    const int32_t layer = state->layout->layers - 1, rows = state->position * state->batch;
+    const struct rows from_c = top_cells(state, 0);
+    const struct rows from_h = junction_outputs(state, layer, 0);
+    if (c)
+        copy_rows(from_c.at, from_c.row, c, (size_t)layout_top(state->layout)->cells, rows,
+                  layout_top(state->layout)->cells);
+    if (h)
+        copy_rows(from_h.at, from_h.row, h, (size_t)layout_top(state->layout)->outputs, rows,
+                  layout_top(state->layout)->outputs);
     return MLSTM_OK;
 }
 
@@ -417,12 +550,12 @@ mlstm_status mlstm_state_set_final_grad(mlstm_state *state, const float *values,
         return MLSTM_OK;
     }
     REQUIRE_COUNT(count, mlstm_state_size(state));
-    for (int32_t l = 0; l < state->layout->layers; values += 2 * half_size(state, l), l++) {
-        struct layer_state *s = &state->layers[l];
-        const int32_t units = state->layout->matrices[l].units;
-        copy_rows(values, (size_t)units, s->dc_final, s->carry_row, state->batch, units);
-        copy_rows(values + half_size(state, l), (size_t)units, s->dh_final, s->carry_row,
-                  state->batch, units);
+    for EACH_BLOCK(state, values) {
+        const struct direction_state *s = &state->directions[d];
+        copy_rows(values, (size_t)cells(state, d), s->dc_final, s->carry_row, state->batch,
+                  cells(state, d));
+        copy_rows(values + c_size(state, d), (size_t)recurrent(state, d), s->dh_final,
+                  s->h_carry_row, state->batch, recurrent(state, d));
     }
     state->final_given = true;
     return MLSTM_OK;
@@ -435,12 +568,12 @@ mlstm_status mlstm_state_get_initial_grad(const mlstm_state *state, float *value
     REQUIRE_COUNT(count, mlstm_state_size(state));
     REQUIRE(state->backward_done, MLSTM_ERROR_ORDER, "%s",
             "there was no backward pass since the window began");
-    for (int32_t l = 0; l < state->layout->layers; values += 2 * half_size(state, l), l++) {
-        const struct layer_state *s = &state->layers[l];
-        const int32_t units = state->layout->matrices[l].units;
-        copy_rows(s->dc_carry, s->carry_row, values, (size_t)units, state->batch, units);
-        copy_rows(s->dh_carry, s->carry_row, values + half_size(state, l), (size_t)units,
-                  state->batch, units);
+    for EACH_BLOCK(state, values) {
+        const struct direction_state *s = &state->directions[d];
+        copy_rows(s->dc_carry, s->carry_row, values, (size_t)cells(state, d), state->batch,
+                  cells(state, d));
+        copy_rows(s->dh_carry, s->h_carry_row, values + c_size(state, d),
+                  (size_t)recurrent(state, d), state->batch, recurrent(state, d));
     }
     return MLSTM_OK;
 }

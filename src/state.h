@@ -9,11 +9,13 @@
 #include "layout.h"
 #include "thread.h"
 
-/* Arrays of one layer, all in the state's one arena. */
-struct layer_state {
+/* Arrays of one direction of a layer, all in the state's one arena. */
+struct direction_state {
     /* Smaller than a vector: its rows lie close together, W / U of them in one vector. */
     bool small;
-    size_t row, slot; /* floats from row to row, and from step to step, of c, h and tanh_c */
+    bool special; /* its cell has options: see special.c */
+    size_t row, slot;     /* floats from row to row, and from step to step, of c and tanh_c, */
+    size_t h_row, h_slot; /* and of h */
     /*
      * [slots + 1, B, row]: slot s is the state before step s. Slot 0 and the slot of the position are
      * always valid.
@@ -23,11 +25,42 @@ struct layer_state {
     float *gates; /* panels [slots * B, 4U] */
     size_t gates_step, gates_panel; /* floats from step to step, and from panel to panel */
     float *tanh_c; /* [slots, B, row] */
-    /* Gradients of the backward pass: given for the last state, found for the first; [B, carry_row]. */
-    size_t carry_row;
+    /* Gradients of the backward pass: given for the last state, found for the first. */
+    size_t carry_row, h_carry_row; /* [B, carry_row] of c, [B, h_carry_row] of h */
     float *dc_final, *dh_final, *dc_carry, *dh_carry;
     /* What the forward kernel is given, but for what depends on the pass and the position. */
     struct cell_forward forward;
+    /*
+     * Of a special cell, NULL where it needs none. In a state for inference they hold one step, or the
+     * panels one chunk.
+     */
+    size_t step_rows;         /* rows from step to step: B or, for inference, 0 */
+    float *normal, *normal_h; /* panels as gates */
+    float *normal_c;          /* [slots, B, row] */
+    float *scales;            /* [slots, B, SCALES] */
+    float *c_new;             /* [slots, B, row]: c before zoneout */
+    float *unprojected;       /* [slots, B, row] */
+    float *h_new;             /* [slots, B, h_row]: h before clip and zoneout */
+    float *h_read;            /* [slots, B, h_row]: h as the kernel reads it */
+};
+
+/* Arrays of one layer between its neighbours, [slots, B, ...]; NULL where it needs none. */
+struct junction {
+    bool joined; /* there is something to do: see junction.c */
+    size_t in_row, out_row;
+    float *in;       /* x with dropout */
+    float *reversed; /* what the reverse direction reads */
+    float *merged;   /* h of both directions */
+    float *merged_c; /* of the top layer */
+    float *gate;     /* of a highway */
+    float *out;      /* what the layer gives, where that is neither h nor `merged` */
+};
+
+/* An array of steps that begins with the window. */
+struct record {
+    float *values;
+    size_t step, panel; /* floats from step to step, and from panel to panel */
+    int32_t panels;
 };
 
 struct mlstm_state {
@@ -38,22 +71,42 @@ struct mlstm_state {
     int32_t slots;  /* steps that fit into the arrays: window, or chunk */
     int32_t chunk;  /* steps that pass through all layers before the next ones do */
     int32_t position;
+    bool whole; /* a layer reads backwards: windows have one forward call */
     bool backward_done;
     bool final_given;
+    bool learned; /* the window begins with the learned state */
     int32_t threads;
     struct team *team; /* NULL for one thread */
 
+    bool training;
+    uint32_t key[2];
+    uint32_t step; /* of the masks, at slot 0 */
+    bool limited;  /* rows have ends */
+    int32_t *ends; /* [B]: the slot of each row after its last step */
+
     float *arena;
     size_t arena_count;
-    struct layer_state *layers;
+    struct direction_state *directions;
+    struct junction *junctions;
+    struct record *records;
+    int32_t record_count;
     float *x; /* [slots, B, I], recorded */
     /* Working memory for a chunk. */
     float *preact; /* panels [chunk * B, 4U] of one layer; inference only */
     size_t out_row;
     float *dh_out, *dc_out; /* [chunk * B, out_row]: what comes from above */
     float *dgates;          /* panels [chunk * B, 4U] */
-    float *dy;              /* panels [chunk * B, N] */
+    float *dy;              /* panels [chunk * B, N] of the readout, a projection or a highway */
     size_t chunk_rows;      /* floats between panels of the three, in rows */
+    /* Where layers are joined, [chunk * B, out_row]. */
+    float *dh_part, *dc_part, *dskip, *dx_part, *dx_sum;
+    /* Of special cells. */
+    float *dinputs, *dsums; /* panels [chunk * B, 4W], with a norm */
+    float *dnormal_c;       /* [chunk * B, out_row], the same */
+    float *sums;            /* panels [B, 4W] */
+    float *drop;            /* [B, out_row]: the masks of one step, */
+    float *keep_c, *keep_h; /* as drop */
+    float *dh_new, *dout, *dh_rest, *dh_sums; /* [B, out_row] */
 };
 
 /* Runs a pass over so many steps on as many of the state's threads as have enough to do. */
@@ -62,6 +115,22 @@ void state_run(struct mlstm_state *state, int32_t steps,
 
 /* In a state for inference: goes back to slot 0 where the next steps would not fit, or far away. */
 void state_make_room(struct mlstm_state *state, int32_t steps);
+
+/* Moves slot `position - keep` to slot 0, and the record of the steps after it with it. */
+void state_rewind(struct mlstm_state *state, int32_t keep);
+
+/* How many of the `steps` from slot `first` on a row still has. */
+static inline int32_t state_row_steps(const struct mlstm_state *state, int32_t row, int32_t first,
+                                      int32_t steps)
+{
+    if (!state->limited || state->ends[row] >= first + steps)
+        return steps;
+    return state->ends[row] > first ? state->ends[row] - first : 0;
+}
+
+/* Makes an array of `steps` steps from slot `first` on 0 where rows have ended. */
+void state_clear_ended(const struct mlstm_state *state, int32_t first, int32_t steps, float *values,
+                       size_t row);
 
 /* What is said where state and stack do not belong together. */
 extern const char foreign_state[];

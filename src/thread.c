@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "float_mode.h"
 #include "status.h"
 
 /* How often to look before going to sleep: for some ten microseconds. */
@@ -124,6 +125,7 @@ static void *help(void *argument)
     struct helper *helper = argument;
     struct team *team = helper->team;
     unsigned pass = 0;
+    (void)float_mode_enter();
     while (next_pass(team, pass)) {
         pass++;
         struct worker worker = {helper->index, team->running, team};
@@ -186,7 +188,8 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
     if (!made || !helpers) {
         release(allocator, made);
         release(allocator, helpers);
-        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "mlstm_state_set_threads: no memory for %d threads", threads);
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "mlstm_state_set_threads: no memory for %d threads",
+                    threads);
     }
     made->allocator = *allocator;
     made->process = getpid();
@@ -197,7 +200,9 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
     const int error = start_helpers(made);
     if (error) {
         team_free(made);
-        return fail(MLSTM_ERROR_SYSTEM, "mlstm_state_set_threads: %d threads could not be started: error %d", threads, error);
+        return fail(MLSTM_ERROR_SYSTEM,
+                    "mlstm_state_set_threads: %d threads could not be started: error %d", threads,
+                    error);
     }
     *team = made;
     return MLSTM_OK;
@@ -213,8 +218,8 @@ void team_destroy(struct team *team)
     team_free(team);
 }
 
-void team_run(struct team *team, int32_t threads, void (*work)(void *context, struct worker *worker),
-              void *context)
+void team_run(struct team *team, int32_t threads,
+              void (*work)(void *context, struct worker *worker), void *context)
 {
     struct worker self = {0, 1, team};
     if (threads > 1 && team->process == getpid())
@@ -255,8 +260,8 @@ void worker_divide(const struct worker *worker, int32_t rows, int32_t items, str
         if (worker->count % parts != 0)
             continue;
         const int32_t others = worker->count / parts;
-        const int64_t largest = ((int64_t)(rows + parts - 1) / parts) *
-                                ((int64_t)(items + others - 1) / others);
+        const int64_t largest =
+            ((int64_t)(rows + parts - 1) / parts) * ((int64_t)(items + others - 1) / others);
         if (largest < least) {
             least = largest;
             best = parts;

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,11 +43,26 @@ float *random_floats(struct random *random, size_t count, float a, float b)
     return values;
 }
 
+static char subject[1024];
+
+void about(const char *what)
+{
+    snprintf(subject, sizeof subject, "%s", what);
+}
+
+void print_about(void)
+{
+    if (*subject)
+        print_error("%s\n", subject);
+    about("");
+}
+
 void check_status(mlstm_status got, mlstm_status expected, const char *call, const char *file,
                   int line)
 {
     if (got == expected)
         return;
+    print_about();
     print_error("%s\n    gave %s (%s), expected %s\n", call, mlstm_status_name(got),
                 mlstm_last_error(), mlstm_status_name(expected));
     _fail(file, line);
@@ -59,6 +75,7 @@ void check_near(const char *what, const float *got, const double *expected, size
         const double error = fabs((double)got[i] - expected[i]);
         if (error <= tolerance)
             continue;
+        print_about();
         print_error("%s[%zu of %zu] is %.9g, expected %.9g: off by %.3g, tolerance %.3g\n", what, i,
                     count, (double)got[i], expected[i], error, tolerance);
         _fail(file, line);
@@ -71,6 +88,7 @@ void check_same_bits(const char *what, const float *got, const float *expected, 
     for (size_t i = 0; i < count; i++) {
         if (memcmp(&got[i], &expected[i], sizeof(float)) == 0)
             continue;
+        print_about();
         print_error("%s[%zu of %zu] is %a, expected the same bits as %a\n", what, i, count,
                     (double)got[i], (double)expected[i]);
         _fail(file, line);
@@ -85,17 +103,36 @@ double largest(const double *values, size_t count)
     return max;
 }
 
+static void set_options(mlstm_cell *cell, const struct layer_options *o)
+{
+    assert_ok(mlstm_cell_set_biases(cell, 1 + o->more_biases));
+    assert_ok(mlstm_cell_set_peepholes(cell, o->peepholes));
+    assert_ok(mlstm_cell_set_projection(cell, o->projection));
+    assert_ok(mlstm_cell_set_projection_clip(cell, o->projection_clip));
+    assert_ok(mlstm_cell_set_cell_clip(cell, o->cell_clip));
+    assert_ok(mlstm_cell_set_coupled(cell, o->coupled));
+    assert_ok(mlstm_cell_set_norm(cell, o->norm, o->epsilon));
+    assert_ok(mlstm_cell_set_zoneout(cell, o->zoneout_c, o->zoneout_h));
+    assert_ok(mlstm_cell_set_dropout(cell, o->dropout, o->dropout_mask));
+    assert_ok(mlstm_cell_set_recurrent_dropout(cell, o->recurrent_dropout, o->recurrent_what,
+                                               o->recurrent_mask));
+    assert_ok(mlstm_cell_set_skip(cell, o->skip));
+    assert_ok(mlstm_cell_set_bidirectional(cell, o->merge));
+    assert_ok(mlstm_cell_set_learned_state(cell, o->learned));
+}
+
 mlstm_stack *new_stack_from(const struct shape *s, const mlstm_allocator *allocator)
 {
     mlstm_cell *cells[MAX_LAYERS];
     mlstm_stack *stack;
     for (int32_t l = 0; l < s->layers; l++) {
+        const int32_t input = layer_input(s, l), hidden = layer_hidden(s, l);
         if (allocator)
-            assert_ok(mlstm_cell_create_with_allocator(allocator, s->sizes[l], s->sizes[l + 1],
-                                                       &cells[l]));
+            assert_ok(mlstm_cell_create_with_allocator(allocator, input, hidden, &cells[l]));
         else
-            assert_ok(mlstm_cell_create(s->sizes[l], s->sizes[l + 1], &cells[l]));
+            assert_ok(mlstm_cell_create(input, hidden, &cells[l]));
         assert_ok(mlstm_cell_set_forget_bias(cells[l], layer_forget_bias(s, l)));
+        set_options(cells[l], &s->options[l]);
     }
     assert_ok(mlstm_stack_create(cells, s->layers, &stack));
     if (s->sources)
@@ -158,11 +195,20 @@ void set_slot(const mlstm_stack *stack, mlstm_optimizer *optimizer, const char *
     FOR_EACH_PARAM(stack, values, mlstm_optimizer_set_slot(optimizer, slot, name, values, count));
 }
 
+static int32_t widest(const struct shape *s)
+{
+    int32_t most = top_size(s);
+    for (int32_t l = 0; l < s->layers; l++)
+        if (layer_hidden(s, l) > most)
+            most = layer_hidden(s, l);
+    return most;
+}
+
 struct model *new_model(const struct shape *s, uint64_t seed)
 {
     struct model *m = test_calloc(1, sizeof *m);
     struct random random = {seed};
-    const float scale = 1 / sqrtf((float)top_size(s));
+    const float scale = 1 / sqrtf((float)widest(s));
     m->shape = *s;
     m->stack = new_stack(s);
     assert_ok(mlstm_state_create(m->stack, s->batch, s->steps, &m->state));
@@ -172,7 +218,7 @@ struct model *new_model(const struct shape *s, uint64_t seed)
     m->initial_state = random_floats(&random, state_numbers(s), -1, 1);
     m->dy = random_floats(&random, y_numbers(s), -1, 1);
     m->dh_top = random_floats(&random, top_numbers(s), -1, 1);
-    m->dc_top = random_floats(&random, top_numbers(s), -1, 1);
+    m->dc_top = random_floats(&random, top_c_numbers(s), -1, 1);
     m->dfinal_state = random_floats(&random, state_numbers(s), -1, 1);
     set_params(m->stack, m->params);
     return m;
@@ -198,7 +244,7 @@ struct results *new_results(const struct shape *s)
     struct results *r = test_calloc(1, sizeof *r);
     r->y = floats(y_numbers(s));
     r->h_top = floats(top_numbers(s));
-    r->c_top = floats(top_numbers(s));
+    r->c_top = floats(top_c_numbers(s));
     r->final_state = floats(state_numbers(s));
     r->dparams = floats(param_numbers(s));
     r->dx = floats(x_numbers(s));
@@ -218,10 +264,21 @@ void free_results(struct results *r)
     test_free(r);
 }
 
+void begin_model(const struct model *m, mlstm_state *state)
+{
+    const struct shape *s = &m->shape;
+    assert_ok(mlstm_state_set_training(state, s->training, s->seed));
+    if (s->begins)
+        assert_ok(mlstm_state_begin_sequence(m->stack, state));
+    else
+        assert_ok(mlstm_state_set(state, m->initial_state, state_numbers(s)));
+    assert_ok(mlstm_state_set_lengths(state, s->lengths, (size_t)s->batch));
+}
+
 void run_model(const struct model *m, mlstm_state *state, mlstm_grads *grads, struct results *out)
 {
     const size_t size = state_numbers(&m->shape);
-    assert_ok(mlstm_state_set(state, m->initial_state, size));
+    begin_model(m, state);
     assert_ok(mlstm_forward(m->stack, state, m->x, m->shape.steps, out->y));
     assert_ok(mlstm_state_get_top(state, out->c_top, out->h_top));
     assert_ok(mlstm_state_get(state, out->final_state, size));
@@ -237,7 +294,7 @@ void assert_same_results(const struct shape *s, const struct results *got,
 {
     assert_same_bits("y", got->y, expected->y, y_numbers(s));
     assert_same_bits("h_top", got->h_top, expected->h_top, top_numbers(s));
-    assert_same_bits("c_top", got->c_top, expected->c_top, top_numbers(s));
+    assert_same_bits("c_top", got->c_top, expected->c_top, top_c_numbers(s));
     assert_same_bits("final state", got->final_state, expected->final_state, state_numbers(s));
     assert_same_bits("dparams", got->dparams, expected->dparams, param_numbers(s));
     assert_same_bits("dx", got->dx, expected->dx, x_numbers(s));
@@ -260,7 +317,7 @@ struct reference *reference_of(const struct model *m)
     widen(r->initial_state, m->initial_state, state_numbers(s));
     widen(r->dy, m->dy, y_numbers(s));
     widen(r->dh_top, m->dh_top, top_numbers(s));
-    widen(r->dc_top, m->dc_top, top_numbers(s));
+    widen(r->dc_top, m->dc_top, top_c_numbers(s));
     widen(r->dfinal_state, m->dfinal_state, state_numbers(s));
     return r;
 }

@@ -60,10 +60,14 @@ void check_near(const char *what, const float *got, const double *expected, size
 void check_same_bits(const char *what, const float *got, const float *expected, size_t count,
                      const char *file, int line);
 
+/* Says what the checks that follow are about, "" for nothing; one that fails prints it. */
+void about(const char *what);
+void print_about(void);
+
 /* The largest absolute value, for tolerances that go with it. */
 double largest(const double *values, size_t count);
 
-/* A stack with the layers and the readout of a shape, all parameters 0. */
+/* A stack with the layers, their options, and the readout of a shape, all parameters 0. */
 mlstm_stack *new_stack(const struct shape *shape);
 mlstm_stack *new_stack_from(const struct shape *shape, const mlstm_allocator *allocator);
 
@@ -94,7 +98,9 @@ struct results {
 };
 struct results *new_results(const struct shape *shape);
 void free_results(struct results *r);
-/* From the model's initial state over its whole window and back, with all gradients. */
+/* Makes a state ready for the model's window: training, initial state, lengths. */
+void begin_model(const struct model *m, mlstm_state *state);
+/* From there over the whole window and back, with all gradients. */
 void run_model(const struct model *m, mlstm_state *state, mlstm_grads *grads, struct results *out);
 void assert_same_results(const struct shape *s, const struct results *got,
                          const struct results *expected);

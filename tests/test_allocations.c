@@ -6,7 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct shape shape = {5, 6, 3, {3, 5, 7, 6}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+#define EVERY_OPTION                                                                               \
+    .more_biases = 1, .peepholes = 1, .projection = 3, .projection_clip = 1, .cell_clip = 1,       \
+    .coupled = 1, .norm = MLSTM_NORM_PRODUCTS, .epsilon = 1e-5f, .zoneout_c = 0.5f,                \
+    .zoneout_h = 0.5f, .dropout = 0.5f, .recurrent_dropout = 0.5f, .skip = MLSTM_SKIP_HIGHWAY,     \
+    .learned = 1
+
+static const struct shape plain = {5, 6, 3, {3, 5, 7, 6}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+static const struct shape every_option = {
+    5, 6,
+    3, {3, 5, 7, 6},
+    4, MLSTM_READOUT_C | MLSTM_READOUT_H,
+    1, {{EVERY_OPTION}, {EVERY_OPTION}, {EVERY_OPTION}},
+};
+static const struct shape two_directions = {
+    5, 6, 1, {6, 5}, 4, MLSTM_READOUT_H, 1, {{EVERY_OPTION, .merge = MLSTM_MERGE_CONCAT}},
+};
+
+static struct shape shape; /* the one that the test at hand is about */
 
 /* What creating calls need. */
 struct parts {
@@ -27,13 +44,14 @@ static void params_and_y(const struct parts *p, float *values)
 
 static int set_up(void **state)
 {
+    shape = *(const struct shape *)*state;
     struct parts *p = test_calloc(1, sizeof *p);
     const size_t count = param_numbers(&shape) + y_numbers(&shape);
     struct random random = {1};
     counter_start(&p->counter);
     for (int32_t l = 0; l < 3; l++)
-        assert_ok(mlstm_cell_create_with_allocator(&p->counter.allocator, shape.sizes[l],
-                                                   shape.sizes[l + 1], &p->cells[l]));
+        assert_ok(mlstm_cell_create_with_allocator(&p->counter.allocator, plain.sizes[l],
+                                                   plain.sizes[l + 1], &p->cells[l]));
     p->stack = new_stack_from(&shape, &p->counter.allocator);
     assert_ok(mlstm_stack_init(p->stack, MLSTM_GLOROT_UNIFORM, 1));
     assert_ok(mlstm_state_create(p->stack, shape.batch, shape.steps, &p->state));
@@ -191,7 +209,7 @@ static mlstm_status init_orthogonal(struct parts *p, void **made)
 static mlstm_status init_param_orthogonal(struct parts *p, void **made)
 {
     (void)made;
-    return mlstm_stack_init_param(p->stack, "layer1.kernel", MLSTM_ORTHOGONAL, 1, 0, 1);
+    return mlstm_stack_init_param(p->stack, "layer0.kernel", MLSTM_ORTHOGONAL, 1, 0, 1);
 }
 
 static void init_again(struct parts *p, void *made)
@@ -256,8 +274,10 @@ static void every_allocation_fails(void **state)
         {create_stack, destroy_stack},
         {set_readout, NULL},
     };
+    const int whole_windows = layer_directions(&shape, 0) == 2;
     for (size_t i = 0; i < COUNT(creations); i++)
-        fail_each(*state, &creations[i]);
+        if (creations[i].create != create_state_for_inference || !whole_windows)
+            fail_each(*state, &creations[i]);
 }
 
 /* The state that is made first on a stack may need more memory than the next. */
@@ -348,8 +368,8 @@ static void passes_allocate_nothing(void **state)
     struct parts *p = *state;
     static mlstm_status (*const created[])(struct parts *, void **) = {
         create_rmsprop, create_adam, create_adamw, create_amsgrad, create_nadam, create_lion};
-    const int32_t labels[5 * 6] = {0};
-    const size_t size = state_numbers(&shape), tops = top_numbers(&shape);
+    const int32_t labels[5 * 6] = {0}, lengths[5] = {9, 6, 4, 1, 0};
+    const size_t size = state_numbers(&shape), tops = top_numbers(&shape) + top_c_numbers(&shape);
     float *y = floats(y_numbers(&shape)), *d = floats(y_numbers(&shape));
     float *tensor = floats(size), *dx = floats(x_numbers(&shape)), *top = floats(tops), loss;
     float *params = floats(param_numbers(&shape)), *data;
@@ -368,7 +388,10 @@ static void passes_allocate_nothing(void **state)
         assert_ok(mlstm_state_zero(p->state));
         assert_ok(mlstm_state_set(p->state, tensor, size));
         assert_ok(mlstm_state_set_layer(p->state, 0, tensor, tensor));
+        assert_ok(mlstm_state_set_training(p->state, 1, 1));
         assert_ok(mlstm_state_begin_window(p->state));
+        assert_ok(mlstm_state_begin_sequence(p->stack, p->state));
+        assert_ok(mlstm_state_set_lengths(p->state, lengths, 5));
         assert_ok(mlstm_step_forward(p->stack, p->state, p->x, y));
         assert_ok(mlstm_forward(p->stack, p->state, p->x, 5, y));
         assert_ok(mlstm_softmax_cross_entropy(y, labels, 30, 4, p->after, d, &loss));
@@ -384,6 +407,7 @@ static void passes_allocate_nothing(void **state)
         assert_ok(mlstm_backward(p->stack, p->state, d, top, top, dx, grads));
         assert_ok(mlstm_backward(p->stack, p->state, d, NULL, NULL, NULL, grads));
         assert_ok(mlstm_state_get_initial_grad(p->state, tensor, size));
+        assert_ok(mlstm_state_keep_steps(p->state, 2));
         assert_ok(mlstm_state_get(p->state, tensor, size));
         assert_ok(mlstm_state_get_layer(p->state, 0, tensor, NULL));
         assert_ok(mlstm_grads_add(other, grads));
@@ -423,7 +447,7 @@ static void passes_allocate_nothing(void **state)
 /* Whatever is freed last frees the last block. */
 static void any_order_of_destruction(void **state)
 {
-    (void)state;
+    shape = *(const struct shape *)*state;
     for (int order = 0; order < 4; order++) {
         struct counter counter;
         mlstm_state *state_of_it;
@@ -447,14 +471,25 @@ static void any_order_of_destruction(void **state)
     }
 }
 
-#define ALLOCATION_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define ALLOCATION_TEST(test, about)                                                               \
+    {                                                                                              \
+#test ": " #about, test, set_up, tear_down, (void *)&about                                 \
+    }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ALLOCATION_TEST(every_allocation_fails),    ALLOCATION_TEST(the_first_state_fails),
-        cmocka_unit_test(malloc_is_counted),        ALLOCATION_TEST(passes_allocate_nothing),
-        cmocka_unit_test(any_order_of_destruction),
+        ALLOCATION_TEST(every_allocation_fails, plain),
+        ALLOCATION_TEST(every_allocation_fails, every_option),
+        ALLOCATION_TEST(every_allocation_fails, two_directions),
+        ALLOCATION_TEST(the_first_state_fails, plain),
+        ALLOCATION_TEST(the_first_state_fails, every_option),
+        ALLOCATION_TEST(the_first_state_fails, two_directions),
+        cmocka_unit_test(malloc_is_counted),
+        ALLOCATION_TEST(passes_allocate_nothing, plain),
+        ALLOCATION_TEST(passes_allocate_nothing, every_option),
+        cmocka_unit_test_prestate(any_order_of_destruction, (void *)&plain),
+        cmocka_unit_test_prestate(any_order_of_destruction, (void *)&two_directions),
     };
     return cmocka_run_group_tests_name("allocations", tests, NULL, NULL);
 }

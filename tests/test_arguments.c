@@ -36,11 +36,34 @@ static struct {
 
 static struct seen {
     float params[PARAMS], tensor[STATE], initial_grad[STATE], c[TOP], h[TOP], grads[PARAMS];
-    float accumulators[PARAMS], rate, forget_bias;
+    float accumulators[PARAMS], rate, weight_decay, forget_bias;
+    int32_t frozen;
     int64_t updates;
-    int32_t steps, fresh_steps, full_steps, threads, params_count, outputs, input, hidden;
+    int32_t steps, fresh_steps, full_steps, threads, training, params_count, outputs, input, hidden;
+    int32_t choices[11], d;
+    float rates[7];
     char out[sizeof out];
 } before, after;
+
+static void look_at_options(struct seen *seen)
+{
+    int32_t *const c = seen->choices;
+    float *const r = seen->rates;
+    c[0] = mlstm_cell_biases(cell);
+    c[1] = mlstm_cell_peepholes(cell);
+    c[2] = mlstm_cell_projection(cell);
+    c[3] = mlstm_cell_coupled(cell);
+    c[4] = mlstm_cell_norm(cell, &r[0]);
+    c[5] = mlstm_cell_skip(cell);
+    c[6] = mlstm_cell_bidirectional(cell);
+    c[7] = mlstm_cell_learned_state(cell);
+    r[1] = mlstm_cell_projection_clip(cell);
+    r[2] = mlstm_cell_cell_clip(cell);
+    r[3] = mlstm_cell_dropout(cell, &c[8]);
+    r[4] = mlstm_cell_recurrent_dropout(cell, &c[9], &c[10]);
+    assert_ok(mlstm_cell_zoneout(cell, &r[5], &r[6]));
+    seen->d = mlstm_cell_output_size(cell);
+}
 
 static void look(struct seen *seen)
 {
@@ -53,15 +76,19 @@ static void look(struct seen *seen)
     get_slot(stack, adagrad, "accumulator", seen->accumulators);
     seen->rate = mlstm_optimizer_rate(adagrad);
     seen->updates = mlstm_optimizer_step_count(adagrad);
+    seen->weight_decay = mlstm_optimizer_weight_decay(adagrad, "layer0.bias");
+    seen->frozen = mlstm_optimizer_frozen(adagrad, "layer0.bias");
     seen->forget_bias = mlstm_cell_forget_bias(cell);
     seen->steps = mlstm_state_steps(state);
     seen->fresh_steps = mlstm_state_steps(fresh);
     seen->full_steps = mlstm_state_steps(full);
     seen->threads = mlstm_state_threads(state);
+    seen->training = mlstm_state_training(state);
     seen->params_count = mlstm_stack_param_count(stack);
     seen->outputs = mlstm_stack_output_size(stack);
     seen->input = mlstm_cell_input_size(cell);
     seen->hidden = mlstm_cell_hidden_size(cell);
+    look_at_options(seen);
     memcpy(seen->out, &out, sizeof out);
 }
 
@@ -226,6 +253,114 @@ static void cells(void **unused)
     assert_int_equal(counter.calls, 0);
 }
 
+static void options(void **unused)
+{
+    (void)unused;
+    REFUSE(mlstm_cell_set_biases(NULL, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_biases(cell, 3), INVALID_ARGUMENT, "got 3");
+    REFUSE(mlstm_cell_set_biases(cell, -1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_biases(owned, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_set_peepholes(NULL, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_peepholes(cell, 2), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_cell_set_peepholes(cell, -1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_peepholes(owned, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_set_projection(NULL, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_projection(cell, -2), INVALID_ARGUMENT, "got -2");
+    REFUSE(mlstm_cell_set_projection(cell, INT32_MAX), TOO_LARGE, "2147483647");
+    REFUSE(mlstm_cell_set_projection(owned, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_set_projection_clip(NULL, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_projection_clip(cell, -0.5f), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_cell_set_projection_clip(cell, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_cell_set_projection_clip(cell, INFINITY), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_cell_set_projection_clip(owned, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_set_cell_clip(NULL, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_cell_clip(cell, -0.5f), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_cell_set_cell_clip(cell, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_cell_set_cell_clip(cell, INFINITY), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_cell_set_cell_clip(owned, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_set_coupled(NULL, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_coupled(cell, 2), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_cell_set_coupled(cell, -1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_coupled(owned, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_set_norm(NULL, 1, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_norm(cell, 3, 1), INVALID_ARGUMENT, "got 3");
+    REFUSE(mlstm_cell_set_norm(cell, -1, 1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_norm(cell, 1, 0), INVALID_ARGUMENT, "epsilon");
+    REFUSE(mlstm_cell_set_norm(cell, 2, -0.5f), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_cell_set_norm(cell, 1, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_cell_set_norm(cell, 2, INFINITY), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_cell_set_norm(owned, 1, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_set_zoneout(NULL, 0, 0), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_zoneout(cell, 1, 0), INVALID_ARGUMENT, "c_rate");
+    REFUSE(mlstm_cell_set_zoneout(cell, -0.5f, 0), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_cell_set_zoneout(cell, NAN, 0), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_cell_set_zoneout(cell, 0.5f, 1), INVALID_ARGUMENT, "h_rate");
+    REFUSE(mlstm_cell_set_zoneout(cell, 0.5f, -0.5f), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_cell_set_zoneout(cell, 0.5f, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_cell_set_zoneout(owned, 0, 0), OWNED, "stack");
+    REFUSE(mlstm_cell_set_skip(NULL, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_skip(cell, 3), INVALID_ARGUMENT, "got 3");
+    REFUSE(mlstm_cell_set_skip(cell, -1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_skip(owned, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_set_bidirectional(NULL, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_bidirectional(cell, 3), INVALID_ARGUMENT, "got 3");
+    REFUSE(mlstm_cell_set_bidirectional(cell, -1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_bidirectional(owned, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_set_learned_state(NULL, 1), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_learned_state(cell, 2), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_cell_set_learned_state(cell, -1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_learned_state(owned, 1), OWNED, "stack");
+    REFUSE(mlstm_cell_zoneout(NULL, &out.number, out.values), INVALID_ARGUMENT, "cell");
+}
+
+static void dropout(void **unused)
+{
+    (void)unused;
+    REFUSE(mlstm_cell_set_dropout(NULL, 0, 0), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_dropout(cell, 1, 0), INVALID_ARGUMENT, "rate");
+    REFUSE(mlstm_cell_set_dropout(cell, -0.5f, 0), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_cell_set_dropout(cell, NAN, 0), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_cell_set_dropout(cell, 0.5f, 2), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_cell_set_dropout(cell, 0.5f, -1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_dropout(owned, 0, 0), OWNED, "stack");
+    REFUSE(mlstm_cell_set_recurrent_dropout(NULL, 0, 0, 0), INVALID_ARGUMENT, "cell");
+    REFUSE(mlstm_cell_set_recurrent_dropout(cell, 1, 0, 0), INVALID_ARGUMENT, "rate");
+    REFUSE(mlstm_cell_set_recurrent_dropout(cell, -0.5f, 0, 0), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_cell_set_recurrent_dropout(cell, NAN, 0, 0), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_cell_set_recurrent_dropout(cell, 0.5f, 2, 0), INVALID_ARGUMENT, "what");
+    REFUSE(mlstm_cell_set_recurrent_dropout(cell, 0.5f, -1, 0), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_recurrent_dropout(cell, 0.5f, 0, 2), INVALID_ARGUMENT, "mask");
+    REFUSE(mlstm_cell_set_recurrent_dropout(cell, 0.5f, 0, -1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_cell_set_recurrent_dropout(owned, 0, 0, 0), OWNED, "stack");
+}
+
+/* Layers that give another size than they take, or than the next one takes. */
+static void stacks_with_options(void **unused)
+{
+    (void)unused;
+    mlstm_cell *skips[3], *projects[2], *both[2];
+    mlstm_stack **const made = (mlstm_stack **)&out.made;
+    for (int32_t l = 0; l < 3; l++)
+        new_cell(7, l < 2 ? 7 : 6, &skips[l]);
+    for (int32_t l = 0; l < 2; l++) {
+        new_cell(7, 7, &projects[l]);
+        new_cell(7, 7, &both[l]);
+    }
+    assert_ok(mlstm_cell_set_skip(skips[1], MLSTM_SKIP_RESIDUAL));
+    assert_ok(mlstm_cell_set_skip(skips[2], MLSTM_SKIP_HIGHWAY));
+    assert_ok(mlstm_cell_set_projection(projects[0], 3));
+    assert_ok(mlstm_cell_set_bidirectional(both[0], MLSTM_MERGE_CONCAT));
+    REFUSE(mlstm_stack_create(skips, 3, made), MISMATCH, "layer 2");
+    REFUSE(mlstm_stack_create(projects, 2, made), MISMATCH, "layer 1 expects input size 3");
+    REFUSE(mlstm_stack_create(both, 2, made), MISMATCH, "layer 1 expects input size 14");
+    for (int32_t l = 0; l < 3; l++)
+        mlstm_cell_destroy(skips[l]);
+    for (int32_t l = 0; l < 2; l++) {
+        mlstm_cell_destroy(projects[l]);
+        mlstm_cell_destroy(both[l]);
+    }
+}
+
 static void stacks(void **unused)
 {
     (void)unused;
@@ -360,6 +495,53 @@ static void states(void **unused)
     REFUSE(mlstm_state_get_initial_grad(fresh, out.values, STATE), ORDER, "backward");
     REFUSE(mlstm_state_get_initial_grad(full, out.values, STATE), ORDER, "backward");
     REFUSE(mlstm_state_get_initial_grad(inference, out.values, STATE), ORDER, "backward");
+}
+
+static void sequences(void **unused)
+{
+    (void)unused;
+    static const int32_t lengths[] = {2, 1}, below[] = {0, -1};
+    REFUSE(mlstm_state_begin_sequence(NULL, state), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_state_begin_sequence(stack, NULL), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_begin_sequence(other, state), MISMATCH, "stack");
+    REFUSE(mlstm_state_begin_sequence(stack, others_state), MISMATCH, "stack");
+    REFUSE(mlstm_state_keep_steps(NULL, 0), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_keep_steps(state, 3), INVALID_ARGUMENT, "got 3");
+    REFUSE(mlstm_state_keep_steps(state, -1), INVALID_ARGUMENT, "got -1");
+    REFUSE(mlstm_state_keep_steps(fresh, 1), INVALID_ARGUMENT, "got 1");
+    REFUSE(mlstm_state_keep_steps(inference, 1), INVALID_ARGUMENT, "got 1");
+    REFUSE(mlstm_state_set_lengths(NULL, lengths, 2), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_set_lengths(fresh, lengths, 3), MISMATCH, "got 3");
+    REFUSE(mlstm_state_set_lengths(fresh, lengths, 0), MISMATCH, "got 0");
+    REFUSE(mlstm_state_set_lengths(fresh, below, 2), INVALID_ARGUMENT, "row 1");
+    REFUSE(mlstm_state_set_lengths(fresh, below, 2), INVALID_ARGUMENT, "-1");
+    REFUSE(mlstm_state_set_lengths(state, lengths, 2), ORDER, "recorded");
+    REFUSE(mlstm_state_set_lengths(state, NULL, 0), ORDER, "recorded");
+    REFUSE(mlstm_state_set_training(NULL, 1, 1), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_set_training(state, 2, 1), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_state_set_training(state, -1, 1), INVALID_ARGUMENT, "got -1");
+}
+
+/* A stack with a bidirectional layer takes whole windows. */
+static void whole_windows(void **unused)
+{
+    (void)unused;
+    struct shape both = other_shape;
+    both.options[0].merge = MLSTM_MERGE_SUM;
+    mlstm_stack *two_ways = new_stack(&both);
+    mlstm_state *window;
+    assert_ok(mlstm_state_create(two_ways, 2, 3, &window));
+    REFUSE(mlstm_state_create(two_ways, 2, 0, (mlstm_state **)&out.made), INVALID_ARGUMENT,
+           "bidirectional");
+    REFUSE(mlstm_step_forward(two_ways, window, x, out.values), ORDER, "bidirectional");
+    assert_ok(mlstm_forward(two_ways, window, x, 2, NULL));
+    REFUSE(mlstm_step_forward(two_ways, window, x, out.values), ORDER, "bidirectional");
+    REFUSE(mlstm_forward(two_ways, window, x, 1, out.values), ORDER, "bidirectional");
+    REFUSE(mlstm_state_keep_steps(window, 1), ORDER, "bidirectional");
+    REFUSE(mlstm_state_keep_steps(window, 3), INVALID_ARGUMENT, "got 3");
+    assert_int_equal(mlstm_state_steps(window), 2);
+    mlstm_state_destroy(window);
+    mlstm_stack_destroy(two_ways);
 }
 
 static void passes(void **unused)
@@ -526,6 +708,7 @@ static void making_more_optimizers(void **unused)
     REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, NAN, 1, made), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, 0, made), INVALID_ARGUMENT, "epsilon");
     REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, -0.5f, made), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, 1e-40f, made), INVALID_ARGUMENT, "epsilon");
     REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, NAN, made), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_amsgrad_create(stack, 1, 0.5f, 0.5f, INFINITY, made), INVALID_ARGUMENT, "inf");
     REFUSE(mlstm_nadam_create(NULL, 1, 0.5f, 0.5f, 1, 0, made), INVALID_ARGUMENT, "stack");
@@ -572,6 +755,17 @@ static void optimizers(void **unused)
     REFUSE(mlstm_optimizer_set_step_count(adagrad, -1), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_optimizer_set_step_count(adagrad, INT64_MAX), INVALID_ARGUMENT,
            "9223372036854775807");
+    REFUSE(mlstm_optimizer_set_weight_decay(NULL, param, 1), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_optimizer_set_weight_decay(adagrad, NULL, 1), INVALID_ARGUMENT, "param");
+    REFUSE(mlstm_optimizer_set_weight_decay(adagrad, "x", 1), NOT_FOUND, "\"x\"");
+    REFUSE(mlstm_optimizer_set_weight_decay(adagrad, param, -0.5f), INVALID_ARGUMENT, "-0.5");
+    REFUSE(mlstm_optimizer_set_weight_decay(adagrad, param, NAN), INVALID_ARGUMENT, "nan");
+    REFUSE(mlstm_optimizer_set_weight_decay(adagrad, param, INFINITY), INVALID_ARGUMENT, "inf");
+    REFUSE(mlstm_optimizer_set_frozen(NULL, param, 1), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_optimizer_set_frozen(adagrad, NULL, 1), INVALID_ARGUMENT, "param");
+    REFUSE(mlstm_optimizer_set_frozen(adagrad, "x", 1), NOT_FOUND, "\"x\"");
+    REFUSE(mlstm_optimizer_set_frozen(adagrad, param, 2), INVALID_ARGUMENT, "got 2");
+    REFUSE(mlstm_optimizer_set_frozen(adagrad, param, -1), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_optimizer_get_slot(NULL, slot, param, out.values, 20), INVALID_ARGUMENT,
            "optimizer");
     REFUSE(mlstm_optimizer_get_slot(adagrad, NULL, param, out.values, 20), INVALID_ARGUMENT,
@@ -687,11 +881,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells),
+        cmocka_unit_test(options),
+        cmocka_unit_test(dropout),
         cmocka_unit_test(stacks),
+        cmocka_unit_test(stacks_with_options),
         cmocka_unit_test(a_stack_too_large),
         cmocka_unit_test(params),
         cmocka_unit_test(making_states),
         cmocka_unit_test(states),
+        cmocka_unit_test(sequences),
+        cmocka_unit_test(whole_windows),
         cmocka_unit_test(passes),
         cmocka_unit_test(gradients),
         cmocka_unit_test(making_optimizers),

@@ -286,6 +286,57 @@ static void the_block_after_passes(void **state)
 
 #define GRADS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* Vectors that share a row with others are checked and clipped apart from them. */
+static void every_parameter_is_apart(void **state)
+{
+    (void)state;
+    static const struct shape many = {1,
+                                      1,
+                                      1,
+                                      {3, 19},
+                                      3,
+                                      MLSTM_READOUT_H,
+                                      1,
+                                      .options = {{.more_biases = 1,
+                                                   .peepholes = 1,
+                                                   .norm = MLSTM_NORM_GATES,
+                                                   .learned = 1,
+                                                   .epsilon = 1e-3f}}};
+    const size_t count = param_numbers(&many);
+    struct model *m = new_model(&many, 1);
+    float *g = random_floats(&(struct random){2}, count, 0.5f, 1), *got = floats(count);
+    double *expected = test_calloc(count, sizeof *expected);
+    size_t first = 0;
+    assert_int_equal(mlstm_stack_param_count(m->stack), 13);
+    for (int32_t p = 0; p < mlstm_stack_param_count(m->stack); p++) {
+        const char *name, *bad = NULL;
+        int32_t rank, dims[2];
+        double squares = 0;
+        assert_ok(mlstm_stack_param_info(m->stack, p, &name, &rank, dims));
+        const size_t end = first + (size_t)dims[0] * (size_t)dims[1];
+        for (size_t i = first; i < end; i++)
+            squares += (double)g[i] * (double)g[i];
+        for (size_t i = first; i < end; i++)
+            expected[i] = (double)g[i] * fmin(1, 2 / sqrt(squares));
+        const float last = g[end - 1];
+        g[end - 1] = NAN;
+        set_grads(m->stack, m->grads, g);
+        assert_status(mlstm_grads_check(m->grads, &bad), MLSTM_ERROR_NOT_FINITE);
+        assert_string_equal(bad, name);
+        g[end - 1] = last;
+        first = end;
+    }
+    assert_int_equal(first, count);
+    set_grads(m->stack, m->grads, g);
+    assert_ok(mlstm_grads_clip_param_norm(m->grads, 2));
+    get_grads(m->stack, m->grads, got);
+    assert_near("clipped by their own norms", got, expected, count, 1e-6);
+    test_free(g);
+    test_free(got);
+    test_free(expected);
+    free_model(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +353,7 @@ int main(void)
         GRADS_TEST(clip_param_norm),
         GRADS_TEST(the_block),
         cmocka_unit_test(the_block_after_passes),
+        cmocka_unit_test(every_parameter_is_apart),
     };
     return cmocka_run_group_tests_name("grads", tests, NULL, NULL);
 }

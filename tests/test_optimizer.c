@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "stack.h"
+
 enum { STEPS = 50 };
 
 static const struct shape shape = {1, 1, 2, {3, 5, 7}, 3, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
@@ -18,6 +20,7 @@ struct rule {
     int32_t slots;
     const char *slot_names[MAX_SLOTS];
     double first; /* what slot 0 begins with */
+    float decay;  /* of all weights, decoupled; -1 for rules that have the classic one */
 };
 
 static mlstm_status sgd(const mlstm_stack *stack, mlstm_optimizer **optimizer)
@@ -123,12 +126,6 @@ static mlstm_status adamw(const mlstm_stack *stack, mlstm_optimizer **optimizer)
     return mlstm_adamw_create(stack, 0.01f, 0.9f, 0.99f, 1e-7f, 0.75f, optimizer);
 }
 
-static void adamw_update(double *value, double *slots, double g, int t)
-{
-    *value *= 1 - (double)0.01f * 0.75;
-    adam_update(value, slots, g, t);
-}
-
 static mlstm_status amsgrad(const mlstm_stack *stack, mlstm_optimizer **optimizer)
 {
     return mlstm_amsgrad_create(stack, 0.01f, 0.9f, 0.99f, 1e-7f, optimizer);
@@ -169,27 +166,61 @@ static void lion_update(double *value, double *slots, double g, int t)
 {
     (void)t;
     const double mixed = (double)0.9f * slots[0] + (1 - (double)0.9f) * g;
-    *value *= 1 - (double)0.01f * 0.75;
     *value -= (double)0.01f * ((mixed > 0) - (mixed < 0));
     slots[0] = (double)0.99f * slots[0] + (1 - (double)0.99f) * g;
 }
 
 static const struct rule rules[] = {
-    {"sgd", sgd, sgd_update, 0, {0}, 0},
-    {"momentum", momentum, momentum_update, 1, {"momentum"}, 0},
-    {"nesterov", nesterov, nesterov_update, 1, {"momentum"}, 0},
-    {"adagrad", adagrad, adagrad_update, 1, {"accumulator"}, (double)0.2f},
-    {"rmsprop", rmsprop, rmsprop_update, 2, {"rms", "momentum"}, 1},
-    {"centered rmsprop", centered, centered_update, 3, {"rms", "momentum", "mg"}, 1},
-    {"adam", adam, adam_update, 2, {"exp_avg", "exp_avg_sq"}, 0},
-    {"adamw", adamw, adamw_update, 2, {"exp_avg", "exp_avg_sq"}, 0},
-    {"amsgrad", amsgrad, amsgrad_update, 3, {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, 0},
-    {"nadam", nadam, nadam_update, 2, {"exp_avg", "exp_avg_sq"}, 0},
-    {"lion", lion, lion_update, 1, {"exp_avg"}, 0},
+    {"sgd", sgd, sgd_update, 0, {0}, 0, -1},
+    {"momentum", momentum, momentum_update, 1, {"momentum"}, 0, -1},
+    {"nesterov", nesterov, nesterov_update, 1, {"momentum"}, 0, -1},
+    {"adagrad", adagrad, adagrad_update, 1, {"accumulator"}, (double)0.2f, -1},
+    {"rmsprop", rmsprop, rmsprop_update, 2, {"rms", "momentum"}, 1, -1},
+    {"centered rmsprop", centered, centered_update, 3, {"rms", "momentum", "mg"}, 1, -1},
+    {"adam", adam, adam_update, 2, {"exp_avg", "exp_avg_sq"}, 0, -1},
+    {"adamw", adamw, adam_update, 2, {"exp_avg", "exp_avg_sq"}, 0, 0.75f},
+    {"amsgrad", amsgrad, amsgrad_update, 3, {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, 0, -1},
+    {"nadam", nadam, nadam_update, 2, {"exp_avg", "exp_avg_sq"}, 0, -1},
+    {"lion", lion, lion_update, 1, {"exp_avg"}, 0, 0.75f},
 };
 
-/* Fifty updates by random gradients of very different sizes against the same in float64. */
-static void check_rule(const struct rule *rule)
+/* Update t of a value whose weight decay is that number. */
+static void update(const struct rule *rule, double *value, double *slots, double g, int t,
+                   float decay)
+{
+    if (rule->decay < 0)
+        g += (double)decay * *value;
+    else
+        *value *= 1 - (double)0.01f * (double)decay;
+    rule->update(value, slots, g, t);
+}
+
+/* Where each parameter of the shape ends, all one after the other, and decays for them. */
+static const struct {
+    const char *name;
+    size_t end;
+    float decay;
+} params[] = {
+    {"layer0.kernel", 160, 0.5f}, {"layer0.bias", 180, 0},      {"layer1.kernel", 516, 0.25f},
+    {"layer1.bias", 544, 0.125f}, {"readout.kernel_c", 565, 0}, {"readout.kernel_h", 586, 1},
+    {"readout.bias", 589, 0},
+};
+
+static float decay_of(const struct rule *rule, int decays, size_t number)
+{
+    if (!decays)
+        return rule->decay < 0 ? 0 : rule->decay;
+    size_t p = 0;
+    while (number >= params[p].end)
+        p++;
+    return params[p].decay;
+}
+
+/*
+ * Fifty updates by random gradients of very different sizes against the same in float64, with the
+ * rule's own weight decay or with one for each parameter.
+ */
+static void check_rule(const struct rule *rule, int decays)
 {
     struct model *m = new_model(&shape, 1);
     const size_t count = param_numbers(&shape);
@@ -200,6 +231,9 @@ static void check_rule(const struct rule *rule)
            *slot = test_calloc(count, sizeof(double));
     mlstm_optimizer *optimizer;
     assert_ok(rule->create(m->stack, &optimizer));
+    assert_int_equal(count, params[COUNT(params) - 1].end);
+    for (size_t p = 0; decays && p < COUNT(params); p++)
+        assert_ok(mlstm_optimizer_set_weight_decay(optimizer, params[p].name, params[p].decay));
     for (size_t i = 0; i < count; i++) {
         values[i] = (double)m->params[i];
         slots[i * MAX_SLOTS] = rule->first;
@@ -208,7 +242,8 @@ static void check_rule(const struct rule *rule)
         random_fill(&random, g, count, -1, 1);
         for (size_t i = 0; i < count; i++) {
             g[i] *= i % 3 ? 1 : 1e-4f;
-            rule->update(&values[i], &slots[i * MAX_SLOTS], (double)g[i], step + 1);
+            update(rule, &values[i], &slots[i * MAX_SLOTS], (double)g[i], step + 1,
+                   decay_of(rule, decays, i));
         }
         set_grads(m->stack, m->grads, g);
         assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
@@ -237,7 +272,14 @@ static void rules_are_the_formulas(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(rules); i++)
-        check_rule(&rules[i]);
+        check_rule(&rules[i], 0);
+}
+
+static void weights_decay_by_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(rules); i++)
+        check_rule(&rules[i], 1);
 }
 
 static void slots_have_names(void **state)
@@ -265,6 +307,8 @@ static void null_is_answered(void **state)
     assert_int_equal(mlstm_optimizer_step_count(NULL), 0);
     assert_int_equal(mlstm_optimizer_slot_count(NULL), 0);
     assert_null(mlstm_optimizer_slot_name(NULL, 0));
+    assert_true(mlstm_optimizer_weight_decay(NULL, "layer0.bias") == 0);
+    assert_int_equal(mlstm_optimizer_frozen(NULL, "layer0.bias"), 0);
 }
 
 /* A slot that is set comes back, leaves those of other parameters alone, and counts. */
@@ -308,6 +352,203 @@ static void train(struct model *m, mlstm_optimizer *optimizer, uint64_t first, u
         assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
     }
     test_free(g);
+}
+
+/* All parameters and then all slots. */
+static void get_all(const struct model *m, const struct rule *rule,
+                    const mlstm_optimizer *optimizer, float *values)
+{
+    get_params(m->stack, values);
+    for (int32_t k = 0; k < rule->slots; k++)
+        get_slot(m->stack, optimizer, rule->slot_names[k],
+                 values + (size_t)(k + 1) * param_numbers(&shape));
+}
+
+/* The bits are the same whether parameters are updated together or one by one. */
+static void one_by_one_is_all_at_once(void **state)
+{
+    (void)state;
+    const size_t count = param_numbers(&shape) * (1 + MAX_SLOTS);
+    float *together = floats(count), *apart = floats(count);
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        struct model *m = new_model(&shape, 1), *n = new_model(&shape, 1);
+        mlstm_optimizer *first, *second;
+        assert_ok(rules[i].create(m->stack, &first));
+        assert_ok(rules[i].create(n->stack, &second));
+        assert_ok(mlstm_optimizer_set_frozen(second, "readout.bias", 1));
+        for (uint64_t step = 0; step < 5; step++) {
+            train(m, first, step, step + 1);
+            train(n, second, step, step + 1);
+        }
+        get_all(m, &rules[i], first, together);
+        get_all(n, &rules[i], second, apart);
+        for (int32_t k = 0; k <= rules[i].slots; k++) /* all but the frozen ones */
+            assert_same_bits(rules[i].name, apart + k * 589, together + k * 589, 586);
+        mlstm_optimizer_destroy(first);
+        mlstm_optimizer_destroy(second);
+        free_model(m);
+        free_model(n);
+    }
+    test_free(together);
+    test_free(apart);
+}
+
+/* Whatever its gradient and its decay are; and once it is let go, it moves again. */
+static void frozen_parameters_stay(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"layer0.bias", "layer1.kernel", "readout.kernel_h"};
+    static const size_t begins[] = {160, 180, 565}, ends[] = {180, 516, 586};
+    const size_t count = param_numbers(&shape), all = count * (1 + MAX_SLOTS);
+    float *before = floats(all), *after = floats(all), *g = floats(count);
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        struct model *m = new_model(&shape, 1);
+        mlstm_optimizer *optimizer;
+        assert_ok(rules[i].create(m->stack, &optimizer));
+        train(m, optimizer, 0, 3);
+        get_all(m, &rules[i], optimizer, before);
+        random_fill(&(struct random){5}, g, count, 1, 2);
+        for (size_t k = 0; k < COUNT(names); k++) {
+            assert_ok(mlstm_optimizer_set_frozen(optimizer, names[k], 1));
+            assert_ok(mlstm_optimizer_set_weight_decay(optimizer, names[k], 0.5f));
+            for (size_t n = begins[k]; n < ends[k]; n++)
+                g[n] = n % 2 ? NAN : 3;
+        }
+        set_grads(m->stack, m->grads, g);
+        assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
+        get_all(m, &rules[i], optimizer, after);
+        for (size_t k = 0; k < COUNT(names); k++)
+            for (int32_t slot = 0; slot <= rules[i].slots; slot++)
+                assert_same_bits(names[k], after + (size_t)slot * count + begins[k],
+                                 before + (size_t)slot * count + begins[k], ends[k] - begins[k]);
+        for (size_t n = 0; n < count; n++)
+            assert_true(isfinite(after[n]) && (isnan(g[n]) || g[n] == 3 || after[n] != before[n]));
+        assert_ok(mlstm_optimizer_set_frozen(optimizer, names[0], 0));
+        train(m, optimizer, 3, 4);
+        get_params(m->stack, after);
+        for (size_t n = 0; n < ends[2]; n++)
+            assert_true((after[n] == before[n]) == (n >= ends[0] && n < ends[1]) || n >= begins[2]);
+        assert_int_equal(mlstm_optimizer_step_count(optimizer), 5);
+        mlstm_optimizer_destroy(optimizer);
+        free_model(m);
+    }
+    test_free(before);
+    test_free(after);
+    test_free(g);
+}
+
+/* Each parameter has its own settings, also vectors that share a row with others. */
+static void every_parameter_is_apart(void **state)
+{
+    (void)state;
+    static const struct shape many = {1,
+                                      1,
+                                      1,
+                                      {3, 19},
+                                      3,
+                                      MLSTM_READOUT_H,
+                                      1,
+                                      .options = {{.more_biases = 1,
+                                                   .peepholes = 1,
+                                                   .projection = 5,
+                                                   .learned = 1,
+                                                   .norm = MLSTM_NORM_PRODUCTS,
+                                                   .epsilon = 1e-3f}}};
+    const size_t count = param_numbers(&many);
+    struct model *m = new_model(&many, 1);
+    float *g = random_floats(&(struct random){2}, count, 1, 2), *all = floats(count);
+    float *frozen = floats(count), *decayed = floats(count);
+    mlstm_optimizer *optimizer;
+    assert_ok(mlstm_sgd_create(m->stack, 0.5f, 0, 0, &optimizer));
+    set_grads(m->stack, m->grads, g);
+    assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
+    get_params(m->stack, all);
+    size_t first = 0;
+    assert_int_equal(mlstm_stack_param_count(m->stack), 15);
+    for (int32_t p = 0; p < mlstm_stack_param_count(m->stack); p++) {
+        const char *name;
+        int32_t rank, dims[2];
+        assert_ok(mlstm_stack_param_info(m->stack, p, &name, &rank, dims));
+        const size_t end = first + (size_t)dims[0] * (size_t)dims[1];
+        assert_ok(mlstm_optimizer_set_frozen(optimizer, name, 1));
+        set_params(m->stack, m->params);
+        assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
+        get_params(m->stack, frozen);
+        assert_ok(mlstm_optimizer_set_frozen(optimizer, name, 0));
+        assert_ok(mlstm_optimizer_set_weight_decay(optimizer, name, 0.25f));
+        set_params(m->stack, m->params);
+        assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
+        get_params(m->stack, decayed);
+        assert_ok(mlstm_optimizer_set_weight_decay(optimizer, name, 0));
+        assert_same_bits(name, frozen, all, first);
+        assert_same_bits(name, frozen + first, m->params + first, end - first);
+        assert_same_bits(name, frozen + end, all + end, count - end);
+        assert_same_bits(name, decayed, all, first);
+        for (size_t i = first; i < end; i++) {
+            const double v = (double)m->params[i], expected = v - 0.5 * ((double)g[i] + 0.25 * v);
+            assert_near(name, &decayed[i], &expected, 1, 1e-6);
+        }
+        assert_same_bits(name, decayed + end, all + end, count - end);
+        first = end;
+    }
+    assert_int_equal(first, count);
+    mlstm_optimizer_destroy(optimizer);
+    test_free(g);
+    test_free(all);
+    test_free(frozen);
+    test_free(decayed);
+    free_model(m);
+}
+
+static void settings_can_be_asked(void **state)
+{
+    (void)state;
+    mlstm_stack *stack = new_stack(&shape);
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        mlstm_optimizer *o;
+        const float decay = rules[i].decay < 0 ? 0 : rules[i].decay;
+        assert_ok(rules[i].create(stack, &o));
+        assert_true(mlstm_optimizer_weight_decay(o, "layer1.kernel") == decay);
+        assert_int_equal(mlstm_optimizer_frozen(o, "layer1.kernel"), 0);
+        assert_ok(mlstm_optimizer_set_weight_decay(o, "layer1.kernel", 0.125f));
+        assert_ok(mlstm_optimizer_set_frozen(o, "layer1.bias", 1));
+        assert_true(mlstm_optimizer_weight_decay(o, "layer1.kernel") == 0.125f);
+        assert_true(mlstm_optimizer_weight_decay(o, "layer1.bias") == decay);
+        assert_int_equal(mlstm_optimizer_frozen(o, "layer1.kernel"), 0);
+        assert_int_equal(mlstm_optimizer_frozen(o, "layer1.bias"), 1);
+        assert_ok(mlstm_optimizer_set_frozen(o, "layer1.bias", 0));
+        assert_int_equal(mlstm_optimizer_frozen(o, "layer1.bias"), 0);
+        assert_true(mlstm_optimizer_weight_decay(o, "layer1") == 0);
+        assert_int_equal(mlstm_optimizer_frozen(o, NULL), 0);
+        mlstm_optimizer_destroy(o);
+    }
+    mlstm_stack_destroy(stack);
+}
+
+/* Numbers of the block that are no parameter's are 0, whatever is set for whom. */
+static void padding_stays_0(void **state)
+{
+    (void)state;
+    const size_t count = param_numbers(&shape);
+    float *values = floats(count);
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        struct model *m = new_model(&shape, 1);
+        mlstm_optimizer *optimizer;
+        assert_ok(rules[i].create(m->stack, &optimizer));
+        assert_ok(mlstm_optimizer_set_weight_decay(optimizer, "layer0.kernel", 0.5f));
+        assert_ok(mlstm_optimizer_set_frozen(optimizer, "layer1.kernel", 1));
+        train(m, optimizer, 0, 3);
+        get_params(m->stack, values);
+        size_t block = 0, parameters = 0;
+        for (size_t n = 0; n < m->stack->layout->count; n++)
+            block += m->stack->params[n] != 0;
+        for (size_t n = 0; n < count; n++)
+            parameters += values[n] != 0;
+        assert_int_equal(block, parameters);
+        mlstm_optimizer_destroy(optimizer);
+        free_model(m);
+    }
+    test_free(values);
 }
 
 /* Parameters, slots and the count of steps are all there is: a resumed training goes the same way. */
@@ -510,12 +751,15 @@ static void nan_leaves_no_trace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rules_are_the_formulas), cmocka_unit_test(slots_have_names),
-        cmocka_unit_test(null_is_answered),       cmocka_unit_test(slots_come_back),
-        cmocka_unit_test(the_rate_can_change),    cmocka_unit_test(updates_reach_the_passes),
-        cmocka_unit_test(training_is_resumed),    cmocka_unit_test(the_last_step),
-        cmocka_unit_test(zero_gradients),         cmocka_unit_test(a_constant_gradient_centered),
-        cmocka_unit_test(nan_leaves_no_trace),
+        cmocka_unit_test(rules_are_the_formulas),   cmocka_unit_test(slots_have_names),
+        cmocka_unit_test(null_is_answered),         cmocka_unit_test(slots_come_back),
+        cmocka_unit_test(the_rate_can_change),      cmocka_unit_test(updates_reach_the_passes),
+        cmocka_unit_test(training_is_resumed),      cmocka_unit_test(the_last_step),
+        cmocka_unit_test(zero_gradients),           cmocka_unit_test(a_constant_gradient_centered),
+        cmocka_unit_test(nan_leaves_no_trace),      cmocka_unit_test(weights_decay_by_name),
+        cmocka_unit_test(frozen_parameters_stay),   cmocka_unit_test(one_by_one_is_all_at_once),
+        cmocka_unit_test(settings_can_be_asked),    cmocka_unit_test(padding_stays_0),
+        cmocka_unit_test(every_parameter_is_apart),
     };
     return cmocka_run_group_tests_name("optimizer", tests, NULL, NULL);
 }

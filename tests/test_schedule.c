@@ -52,6 +52,97 @@ static void ends(void **state)
     assert_true(mlstm_schedule_warmup(1, INT64_MAX, 5, 0.25f) == 1);
 }
 
+/* As PyTorch's GradScaler(init_scale=8, growth_factor=4, backoff_factor=0.25, growth_interval=3). */
+static void loss_scales(void **state)
+{
+    (void)state;
+    static const int32_t finite[] = {1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 0, 1};
+    static const float expected[] = {8, 8, 32, 32, 32, 8, 8, 8, 32, 8, 2, 2};
+    static const int64_t streaks[] = {1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 1};
+    float scale = 8;
+    int64_t streak = 0;
+    for (size_t i = 0; i < COUNT(finite); i++) {
+        scale = mlstm_schedule_loss_scale(scale, finite[i], 3, 4, 0.25f, &streak);
+        assert_true(scale == expected[i]);
+        assert_true(streak == streaks[i]);
+    }
+    streak = 2;
+    assert_true(mlstm_schedule_loss_scale(2e38f, 1, 3, 2, 0.5f, &streak) == 2e38f);
+    assert_true(streak == 0);
+}
+
+static float scale_or_nan(float scale, int32_t finite, int64_t period, float growth, float backoff,
+                          int64_t streak)
+{
+    const int64_t before = streak;
+    const float next = mlstm_schedule_loss_scale(scale, finite, period, growth, backoff, &streak);
+    assert_true(!isnan(next) || streak == before);
+    return next;
+}
+
+static void bad_loss_scales(void **state)
+{
+    (void)state;
+    assert_true(scale_or_nan(8, 1, 1, 2, 0.5f, 0) == 16);
+    assert_true(isnan(scale_or_nan(0, 1, 1, 2, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(-8, 1, 1, 2, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(NAN, 1, 1, 2, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(INFINITY, 1, 1, 2, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(8, 2, 1, 2, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(8, -1, 1, 2, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(8, 1, 0, 2, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(8, 1, 1, 1, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(8, 1, 1, INFINITY, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(8, 1, 1, NAN, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(8, 0, 1, 2, 0, 0)));
+    assert_true(isnan(scale_or_nan(8, 0, 1, 2, 1, 0)));
+    assert_true(isnan(scale_or_nan(8, 0, 1, 2, NAN, 0)));
+    assert_true(isnan(scale_or_nan(8, 1, 1, 2, 0.5f, -1)));
+    assert_true(isnan(mlstm_schedule_loss_scale(8, 1, 1, 2, 0.5f, NULL)));
+}
+
+static void multiply(float *values, size_t count, float factor)
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] *= factor;
+}
+
+/* Gradients that would be too small on their way arrive where the loss is scaled. */
+static void a_scale_keeps_small_gradients(void **state)
+{
+    (void)state;
+    enum { KERNEL = (3 + 5) * 4 * 5, DY = 2 * 3 * 2 };
+    static const struct shape shape = {2, 3, 1, {3, 5}, 2, MLSTM_READOUT_H, 1};
+    struct model *m = new_model(&shape, 1);
+    float kernel[KERNEL], readout[5 * 2], dy[DY], got[3][KERNEL];
+    /* Large inputs, small weights: gradients of weights are far larger than those of h. */
+    assert_ok(mlstm_stack_get_param(m->stack, "layer0.kernel", kernel, KERNEL));
+    assert_ok(mlstm_stack_get_param(m->stack, "readout.kernel_h", readout, 5 * 2));
+    multiply(kernel, 3 * 4 * 5, 0x1p-30f);
+    multiply(readout, 5 * 2, 0x1p-30f);
+    multiply(m->x, x_numbers(&shape), 0x1p30f);
+    assert_ok(mlstm_stack_set_param(m->stack, "layer0.kernel", kernel, KERNEL));
+    assert_ok(mlstm_stack_set_param(m->stack, "readout.kernel_h", readout, 5 * 2));
+    assert_ok(mlstm_forward(m->stack, m->state, m->x, shape.steps, NULL));
+    static const float sizes[] = {1, 0x1p-100f, 0x1p-100f}, scales[] = {1, 1, 0x1p30f};
+    for (size_t k = 0; k < COUNT(sizes); k++) {
+        random_fill(&(struct random){1}, dy, DY, 0.5f, 1);
+        multiply(dy, DY, sizes[k] * scales[k]);
+        assert_ok(mlstm_grads_zero(m->grads));
+        assert_ok(mlstm_backward(m->stack, m->state, dy, NULL, NULL, NULL, m->grads));
+        assert_ok(mlstm_grads_scale(m->grads, 1 / scales[k]));
+        assert_ok(mlstm_grads_get(m->grads, "layer0.kernel", got[k], KERNEL));
+    }
+    double expected[3 * 4 * 5];
+    for (size_t i = 0; i < 3 * 4 * 5; i++) {
+        assert_true(got[1][i] == 0);
+        expected[i] = (double)got[0][i];
+        got[2][i] *= 0x1p100f;
+    }
+    assert_near("layer0.kernel", got[2], expected, 3 * 4 * 5, 1e-6 * largest(expected, 3 * 4 * 5));
+    free_model(m);
+}
+
 /* NaN, which no optimizer takes. */
 static void bad_arguments(void **state)
 {
@@ -76,6 +167,9 @@ int main(void)
         cmocka_unit_test(between_periods),
         cmocka_unit_test(ends),
         cmocka_unit_test(bad_arguments),
+        cmocka_unit_test(loss_scales),
+        cmocka_unit_test(bad_loss_scales),
+        cmocka_unit_test(a_scale_keeps_small_gradients),
     };
     return cmocka_run_group_tests_name("schedule", tests, NULL, NULL);
 }

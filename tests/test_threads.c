@@ -3,6 +3,7 @@
 
 #include "support.h"
 
+#include <fenv.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +38,24 @@ static void thread_counts_agree(void **state)
         free_results(some);
         free_model(m);
     }
+}
+
+/* Threads start with the rounding of the one that makes them, and do not keep it. */
+static void threads_have_their_own_rounding(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shapes[1], 1);
+    struct results *one = new_results(&shapes[1]), *some = new_results(&shapes[1]);
+    run_model(m, m->state, m->grads, one);
+    fesetround(FE_UPWARD);
+    const mlstm_status status = mlstm_state_set_threads(m->state, 3);
+    fesetround(FE_TONEAREST);
+    assert_ok(status);
+    run_model(m, m->state, m->grads, some);
+    assert_same_results(&shapes[1], some, one);
+    free_results(one);
+    free_results(some);
+    free_model(m);
 }
 
 static void steps_agree(void **state)
@@ -208,10 +227,14 @@ static void many_come_and_go(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(thread_counts_agree),       cmocka_unit_test(steps_agree),
-        cmocka_unit_test(the_number_keeps_the_rest), cmocka_unit_test(a_stack_is_shared),
-        cmocka_unit_test(a_state_may_move),          cmocka_unit_test(a_child_goes_on),
+        cmocka_unit_test(thread_counts_agree),
+        cmocka_unit_test(steps_agree),
+        cmocka_unit_test(the_number_keeps_the_rest),
+        cmocka_unit_test(a_stack_is_shared),
+        cmocka_unit_test(a_state_may_move),
+        cmocka_unit_test(a_child_goes_on),
         cmocka_unit_test(many_come_and_go),
+        cmocka_unit_test(threads_have_their_own_rounding),
     };
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }

@@ -184,6 +184,166 @@ void test_ownership()
     expect(moved.layer_count() == L, "a stack was not assigned");
 }
 
+/* A bidirectional layer with most options below one with the rest. */
+mlstm::stack create_variants()
+{
+    std::vector<mlstm::cell> cells;
+    cells.emplace_back(2, 6);
+    cells.back().set_peepholes().set_projection(4).set_projection_clip(3).set_cell_clip(5);
+    cells.back().set_biases(2).set_learned_state().set_bidirectional(MLSTM_MERGE_CONCAT);
+    cells.emplace_back(8, 8);
+    cells.back().set_coupled().set_norm(MLSTM_NORM_PRODUCTS, 1e-5f).set_skip(MLSTM_SKIP_RESIDUAL);
+    cells.back().set_dropout(0.125f, MLSTM_MASK_SEQUENCE).set_zoneout(0.25f, 0.125f);
+    cells.back().set_recurrent_dropout(0.25f, MLSTM_DROP_CANDIDATE, MLSTM_MASK_SEQUENCE);
+    mlstm::stack stack(std::move(cells));
+    stack.set_readout(1, MLSTM_READOUT_H);
+    stack.init(MLSTM_ORTHOGONAL, 1);
+    stack.init_param("layer0.peephole_i", MLSTM_TRUNCATED_NORMAL, 0, 0.1f, 1);
+    return stack;
+}
+
+void test_options()
+{
+    const mlstm::stack stack = create_variants();
+    const mlstm::layer_view below = stack.layer(0), above = stack.layer(1);
+    expect(below.peepholes() && below.projection() == 4 && below.projection_clip() == 3 &&
+               below.cell_clip() == 5 && below.biases() == 2 && below.learned_state() &&
+               below.bidirectional() == MLSTM_MERGE_CONCAT && below.output_size() == 8,
+           "options of layer 0");
+    float epsilon;
+    std::int32_t what, mask;
+    expect(above.coupled() && above.norm(&epsilon) == MLSTM_NORM_PRODUCTS && epsilon == 1e-5f &&
+               above.skip() == MLSTM_SKIP_RESIDUAL && above.dropout() == 0.125f &&
+               above.zoneout() == std::make_pair(0.25f, 0.125f) &&
+               above.recurrent_dropout(&what, &mask) == 0.25f && what == MLSTM_DROP_CANDIDATE &&
+               mask == MLSTM_MASK_SEQUENCE,
+           "options of layer 1");
+    std::map<std::string, std::vector<std::int32_t>> shapes;
+    for (const mlstm::param &param : stack.params())
+        shapes[param.name] = param.shape;
+    using shape = std::vector<std::int32_t>;
+    expect(shapes.at("layer0.reverse.projection") == shape{6, 4} &&
+               shapes.at("layer0.peephole_i") == shape{6} &&
+               shapes.at("layer1.norm_c_gain") == shape{8} &&
+               shapes.at("readout.kernel_h") == shape{8, 1},
+           "shapes of parameters");
+    expect_error(MLSTM_ERROR_INVALID_ARGUMENT, "rate", [] { mlstm::cell(1, 1).set_dropout(1); });
+}
+
+/* Rows of 4, 2 and 3 steps learn the first number of each pair. */
+void test_training()
+{
+    const std::size_t steps = 4, rows = 3, count = steps * rows;
+    const std::int32_t lengths[] = {4, 2, 3};
+    mlstm::stack stack = create_variants();
+    mlstm::state state(stack, 3, 4);
+    mlstm::grads grads(stack);
+    mlstm::optimizer optimizer = mlstm::optimizer::adamw(stack, 0.02f);
+    optimizer.set_weight_decay("readout.bias", 0);
+    optimizer.set_frozen("layer1.kernel");
+    expect(optimizer.frozen("layer1.kernel") && optimizer.weight_decay("readout.bias") == 0 &&
+               optimizer.weight_decay("layer0.kernel") == 0.01f,
+           "settings of parameters");
+    std::vector<float> x(2 * count), targets(count), y(count), dy(count), c(count * 8);
+    for (std::size_t i = 0; i < count; i++) {
+        x[2 * i] = static_cast<float>(i % 5) / 5 - 0.4f;
+        x[2 * i + 1] = 1;
+        targets[i] = i / rows < static_cast<std::size_t>(lengths[i % rows]) ? x[2 * i] : 0;
+    }
+    std::vector<float> frozen(16 * 32), after(16 * 32);
+    stack.get_param("layer1.kernel", frozen);
+
+    const auto loss = [&] {
+        state.begin_sequence(stack);
+        state.set_lengths(lengths);
+        mlstm::forward(stack, state, x, 4, y);
+        return mlstm::huber_loss(y, targets, 1, dy);
+    };
+    const float before = loss();
+    expect(y[3 * rows] != 0 && y[3 * rows + 1] == 0 && y[3 * rows + 2] == 0, "rows do not end");
+    for (std::uint64_t update = 0; update < 60; update++) {
+        state.set_training(true, update);
+        expect(state.training(), "training is off");
+        loss();
+        grads.zero();
+        mlstm::backward(stack, state, dy, grads);
+        grads.clip_value(1);
+        optimizer.set_rate(mlstm_schedule_warmup(0.02f, optimizer.step_count(), 10, 0.1f));
+        optimizer.apply(stack, grads);
+    }
+    state.set_training(false);
+    const float learned = loss();
+    expect(learned < before / 4,
+           "loss " + std::to_string(before) + ", then " + std::to_string(learned));
+    stack.get_param("layer1.kernel", after);
+    expect(after == frozen && optimizer.step_count() == 60, "what was frozen has changed");
+
+    state.get_top(c, {});
+    std::vector<float> both(2 * rows * 6), projected(2 * rows * 4);
+    state.get_layer(0, both, projected);
+    expect_error(MLSTM_ERROR_MISMATCH, "h should have 24",
+                 [&] { state.set_layer(0, both, both); });
+    expect_error(MLSTM_ERROR_ORDER, "bidirectional", [&] { state.keep_steps(1); });
+    grads.check();
+    grads.set_param("readout.bias", std::vector<float>{INFINITY});
+    expect(!grads.finite(), "an infinity was not seen");
+    expect_error(MLSTM_ERROR_NOT_FINITE, "readout.bias", [&] { grads.check(); });
+    expect_error(MLSTM_ERROR_NOT_FINITE, "readout.bias", [&] { grads.clip_param_norm(1); });
+}
+
+void test_optimizers()
+{
+    mlstm::stack stack = create_stack();
+    mlstm::grads grads(stack);
+    grads.set_param("readout.bias", std::vector<float>{1, -1});
+    using mlstm::optimizer;
+    optimizer all[] = {optimizer::sgd(stack, 0.5f, 0.5f, true),
+                       optimizer::adagrad(stack, 0.5f),
+                       optimizer::rmsprop(stack, 0.5f, 0.9f, 0, 1e-10f, true),
+                       optimizer::adam(stack, 0.5f),
+                       optimizer::adamw(stack, 0.5f),
+                       optimizer::amsgrad(stack, 0.5f),
+                       optimizer::nadam(stack, 0.5f),
+                       optimizer::lion(stack, 0.5f)};
+    std::string slots;
+    for (optimizer &each : all) {
+        stack.init(MLSTM_ZEROS, 0);
+        each.set_step_count(7);
+        each.apply(stack, grads);
+        float bias[2];
+        stack.get_param("readout.bias", bias);
+        expect(bias[0] < 0 && bias[1] == -bias[0] && each.step_count() == 8, "no descent");
+        for (const std::string &slot : each.slots())
+            slots += slot + ' ';
+    }
+    expect(slots == "momentum accumulator rms momentum mg exp_avg exp_avg_sq exp_avg exp_avg_sq "
+                    "exp_avg exp_avg_sq max_exp_avg_sq exp_avg exp_avg_sq exp_avg ",
+           "slots: " + slots);
+}
+
+void test_losses()
+{
+    const float outputs[] = {0, 3}, targets[] = {0, 1};
+    const std::int32_t labels[] = {1, -1};
+    const float logits[] = {0, 0, 5, 9}, weights[] = {2, 3};
+    float gradient[2], dlogits[4];
+    const auto near = [](float a, float b) { return std::fabs(a - b) < 1e-6f; };
+    expect(mlstm::absolute_error(outputs, targets, gradient) == 1 && gradient[1] == 0.5f,
+           "absolute error");
+    expect(mlstm::huber_loss(outputs, targets, 1, {}) == 0.75f, "Huber's loss");
+    expect(near(mlstm::sigmoid_cross_entropy({outputs, 1}, {targets + 1, 1}, {gradient, 1}),
+                std::log(2.0f)) &&
+               gradient[0] == -0.5f,
+           "sigmoid cross entropy");
+    expect(near(mlstm::softmax_cross_entropy_weighted(logits, labels, weights, 2, -1, 0, {},
+                                                      dlogits),
+                2 * std::log(2.0f)) &&
+               dlogits[0] == 1 && dlogits[2] == 0,
+           "weighted softmax cross entropy");
+    expect_error(MLSTM_ERROR_MISMATCH, "targets",
+                 [&] { mlstm::absolute_error(outputs, {targets, 1}, {}); });
+}
+
 /* One stack, a state for each thread. */
 void test_threads(const golden_file &golden)
 {
@@ -245,6 +405,10 @@ int main(int, char **argv)
     test_golden(golden);
     test_errors();
     test_ownership();
+    test_options();
+    test_training();
+    test_optimizers();
+    test_losses();
     test_threads(golden);
     test_memory();
 }

@@ -10,6 +10,7 @@
  * the C function of its name does, and the C headers say what that is. Beyond them:
  *
  * - A call that fails throws mlstm::error with the library's sentence.
+ * - A function that takes numbers alone, as those of schedule.h, is called as in C.
  * - Arrays are mlstm::span: a `std::vector`, `std::array`, C array or `{pointer, size}` will do.
  *   Nothing is copied. A length that does not fit throws; an empty one stands for the NULL of C.
  * - An object that was moved from holds NULL, which every call refuses with a sentence.
@@ -113,6 +114,29 @@ inline std::size_t product(std::int32_t a, std::int32_t b, std::int32_t c = 1) n
     return static_cast<std::size_t>(a) * static_cast<std::size_t>(b) * static_cast<std::size_t>(c);
 }
 
+/** How many numbers c and h have. */
+struct counts {
+    std::size_t c, h;
+};
+
+/** In a layer, over all rows and directions. */
+inline counts layer_counts(const mlstm_cell *cell, std::int32_t batch) noexcept
+{
+    const std::int32_t hidden = mlstm_cell_hidden_size(cell), p = mlstm_cell_projection(cell);
+    const std::int32_t directions = mlstm_cell_bidirectional(cell) ? 2 : 1;
+    return {product(directions, batch, hidden), product(directions, batch, p ? p : hidden)};
+}
+
+/** What the top layer gives, over all rows of all steps. */
+inline counts top_counts(const mlstm_stack *stack, std::int32_t batch, std::int32_t steps) noexcept
+{
+    const mlstm_cell *top = mlstm_stack_cell(stack, mlstm_stack_layer_count(stack) - 1);
+    const std::size_t rows = product(batch, steps);
+    const int cells = mlstm_cell_bidirectional(top) == MLSTM_MERGE_CONCAT ? 2 : 1;
+    return {rows * product(cells, mlstm_cell_hidden_size(top)),
+            rows * product(1, mlstm_cell_output_size(top))};
+}
+
 struct destroyer {
     void operator()(mlstm_cell *cell) const noexcept { mlstm_cell_destroy(cell); }
     void operator()(mlstm_stack *stack) const noexcept { mlstm_stack_destroy(stack); }
@@ -146,8 +170,61 @@ protected:
 
 } // namespace detail
 
-/** One layer, described (cell.h). */
-class cell : public detail::owner<mlstm_cell>
+/** What a cell and a layer of a stack say of themselves (cell.h). */
+template <class Self> class cell_getters
+{
+public:
+    std::int32_t input_size() const noexcept { return mlstm_cell_input_size(self()); }
+    std::int32_t hidden_size() const noexcept { return mlstm_cell_hidden_size(self()); }
+    std::int32_t output_size() const noexcept { return mlstm_cell_output_size(self()); }
+    float forget_bias() const noexcept { return mlstm_cell_forget_bias(self()); }
+    std::int32_t biases() const noexcept { return mlstm_cell_biases(self()); }
+    bool peepholes() const noexcept { return mlstm_cell_peepholes(self()) != 0; }
+    std::int32_t projection() const noexcept { return mlstm_cell_projection(self()); }
+    float projection_clip() const noexcept { return mlstm_cell_projection_clip(self()); }
+    float cell_clip() const noexcept { return mlstm_cell_cell_clip(self()); }
+    bool coupled() const noexcept { return mlstm_cell_coupled(self()) != 0; }
+    std::int32_t norm(float *epsilon = nullptr) const noexcept
+    {
+        return mlstm_cell_norm(self(), epsilon);
+    }
+    /** The rates of c and of h. */
+    std::pair<float, float> zoneout() const
+    {
+        std::pair<float, float> rates;
+        detail::check(mlstm_cell_zoneout(self(), &rates.first, &rates.second));
+        return rates;
+    }
+    float dropout(std::int32_t *mask = nullptr) const noexcept
+    {
+        return mlstm_cell_dropout(self(), mask);
+    }
+    float recurrent_dropout(std::int32_t *what = nullptr,
+                            std::int32_t *mask = nullptr) const noexcept
+    {
+        return mlstm_cell_recurrent_dropout(self(), what, mask);
+    }
+    std::int32_t skip() const noexcept { return mlstm_cell_skip(self()); }
+    std::int32_t bidirectional() const noexcept { return mlstm_cell_bidirectional(self()); }
+    bool learned_state() const noexcept { return mlstm_cell_learned_state(self()) != 0; }
+
+private:
+    const mlstm_cell *self() const noexcept { return static_cast<const Self *>(this)->handle(); }
+};
+
+/** A layer of a stack, to be read as long as that lives. */
+class layer_view : public cell_getters<layer_view>
+{
+public:
+    explicit layer_view(const mlstm_cell *handle) noexcept : handle_(handle) {}
+    const mlstm_cell *handle() const noexcept { return handle_; }
+
+private:
+    const mlstm_cell *handle_;
+};
+
+/** One layer, described (cell.h). Options can be chained. */
+class cell : public detail::owner<mlstm_cell>, public cell_getters<cell>
 {
 public:
     cell(std::int32_t input_size, std::int32_t hidden_size)
@@ -159,17 +236,55 @@ public:
     {
     }
 
-    void set_forget_bias(float value)
+    cell &set_forget_bias(float value) { return set(mlstm_cell_set_forget_bias, value); }
+    cell &set_biases(std::int32_t biases) { return set(mlstm_cell_set_biases, biases); }
+    cell &set_peepholes(bool peepholes = true)
     {
-        detail::check(mlstm_cell_set_forget_bias(handle(), value));
+        return set(mlstm_cell_set_peepholes, std::int32_t{peepholes});
     }
-    std::int32_t input_size() const noexcept { return mlstm_cell_input_size(handle()); }
-    std::int32_t hidden_size() const noexcept { return mlstm_cell_hidden_size(handle()); }
-    float forget_bias() const noexcept { return mlstm_cell_forget_bias(handle()); }
+    cell &set_projection(std::int32_t size) { return set(mlstm_cell_set_projection, size); }
+    cell &set_projection_clip(float clip) { return set(mlstm_cell_set_projection_clip, clip); }
+    cell &set_cell_clip(float clip) { return set(mlstm_cell_set_cell_clip, clip); }
+    cell &set_coupled(bool coupled = true)
+    {
+        return set(mlstm_cell_set_coupled, std::int32_t{coupled});
+    }
+    cell &set_norm(std::int32_t norm, float epsilon)
+    {
+        return set(mlstm_cell_set_norm, norm, epsilon);
+    }
+    cell &set_zoneout(float c_rate, float h_rate)
+    {
+        return set(mlstm_cell_set_zoneout, c_rate, h_rate);
+    }
+    cell &set_dropout(float rate, std::int32_t mask = MLSTM_MASK_STEP)
+    {
+        return set(mlstm_cell_set_dropout, rate, mask);
+    }
+    cell &set_recurrent_dropout(float rate, std::int32_t what = MLSTM_DROP_HIDDEN,
+                                std::int32_t mask = MLSTM_MASK_STEP)
+    {
+        return set(mlstm_cell_set_recurrent_dropout, rate, what, mask);
+    }
+    cell &set_skip(std::int32_t skip) { return set(mlstm_cell_set_skip, skip); }
+    cell &set_bidirectional(std::int32_t merge = MLSTM_MERGE_CONCAT)
+    {
+        return set(mlstm_cell_set_bidirectional, merge);
+    }
+    cell &set_learned_state(bool learned = true)
+    {
+        return set(mlstm_cell_set_learned_state, std::int32_t{learned});
+    }
 
 private:
     friend class stack;
     void release() noexcept { static_cast<void>(handle_.release()); }
+
+    template <class Set, class... Values> cell &set(Set option, Values... values)
+    {
+        detail::check(option(handle(), values...));
+        return *this;
+    }
 };
 
 /** A parameter's name and shape. */
@@ -210,13 +325,10 @@ public:
     std::int32_t layer_count() const noexcept { return mlstm_stack_layer_count(handle()); }
     std::int32_t input_size() const noexcept { return mlstm_stack_input_size(handle()); }
     std::int32_t output_size() const noexcept { return mlstm_stack_output_size(handle()); }
-    std::int32_t hidden_size(std::int32_t layer) const noexcept
+    /** The cell of a layer, which the stack owns. */
+    layer_view layer(std::int32_t index) const noexcept
     {
-        return mlstm_cell_hidden_size(mlstm_stack_cell(handle(), layer));
-    }
-    float forget_bias(std::int32_t layer) const noexcept
-    {
-        return mlstm_cell_forget_bias(mlstm_stack_cell(handle(), layer));
+        return layer_view(mlstm_stack_cell(handle(), index));
     }
 
     /** All parameters, from the bottom layer to the readout. */
@@ -267,7 +379,8 @@ public:
         : owner(mlstm_state_create, model.handle(), batch, window)
     {
         for (std::int32_t layer = 0; layer < model.layer_count(); layer++)
-            halves_.push_back(detail::product(batch, model.hidden_size(layer)));
+            layers_.push_back(detail::layer_counts(model.layer(layer).handle(), batch));
+        top_ = detail::top_counts(model.handle(), batch, 1);
     }
 
     void set_threads(std::int32_t threads)
@@ -275,7 +388,22 @@ public:
         detail::check(mlstm_state_set_threads(handle(), threads));
     }
     void zero() { detail::check(mlstm_state_zero(handle())); }
+    void begin_sequence(const stack &model)
+    {
+        detail::check(mlstm_state_begin_sequence(model.handle(), handle()));
+    }
     void begin_window() { detail::check(mlstm_state_begin_window(handle())); }
+    void keep_steps(std::int32_t steps) { detail::check(mlstm_state_keep_steps(handle(), steps)); }
+    /** `lengths` are [B], or empty for no end. */
+    void set_lengths(span<const std::int32_t> lengths)
+    {
+        detail::check(mlstm_state_set_lengths(handle(), detail::pointer(lengths), lengths.size()));
+    }
+    void set_training(bool training, std::uint64_t seed = 0)
+    {
+        detail::check(mlstm_state_set_training(handle(), training, seed));
+    }
+    bool training() const noexcept { return mlstm_state_training(handle()) != 0; }
 
     std::size_t size() const noexcept { return mlstm_state_size(handle()); }
     std::int32_t batch() const noexcept { return mlstm_state_batch(handle()); }
@@ -294,27 +422,26 @@ public:
     {
         detail::check(mlstm_state_get(handle(), detail::pointer(values), values.size()));
     }
-    /** `c` and `h` are [B,H] of the layer, or empty. */
+    /** `c` and `h` are [B,H] and [B,P] of the layer, twice that in both directions, or empty. */
     void set_layer(std::int32_t layer, span<const float> c, span<const float> h)
     {
         check_layer(layer, c, h);
         detail::check(
             mlstm_state_set_layer(handle(), layer, detail::pointer(c), detail::pointer(h)));
     }
-    /** `c` and `h` are [B,H] of the layer, or empty. */
+    /** `c` and `h` are [B,H] and [B,P] of the layer, twice that in both directions, or empty. */
     void get_layer(std::int32_t layer, span<float> c, span<float> h) const
     {
         check_layer(layer, c, h);
         detail::check(
             mlstm_state_get_layer(handle(), layer, detail::pointer(c), detail::pointer(h)));
     }
-    /** `c` and `h` are [T,B,H] of the top layer, or empty. */
+    /** `c` and `h` are [T,B,C] and [T,B,D] of the top layer, or empty. */
     void get_top(span<float> c, span<float> h) const
     {
-        const std::size_t count =
-            detail::product(steps(), 1) * (halves_.empty() ? 0 : halves_.back());
-        detail::check_size("c", c, count);
-        detail::check_size("h", h, count);
+        const std::size_t count = detail::product(steps(), 1);
+        detail::check_size("c", c, count * top_.c);
+        detail::check_size("h", h, count * top_.h);
         detail::check(mlstm_state_get_top(handle(), detail::pointer(c), detail::pointer(h)));
     }
     /** `values` is [L,2,B,H], or empty. */
@@ -332,13 +459,14 @@ public:
 private:
     template <class T> void check_layer(std::int32_t layer, span<T> c, span<T> h) const
     {
-        if (layer < 0 || static_cast<std::size_t>(layer) >= halves_.size())
+        if (layer < 0 || static_cast<std::size_t>(layer) >= layers_.size())
             return; /* the library has a sentence for that */
-        detail::check_size("c", c, halves_[static_cast<std::size_t>(layer)]);
-        detail::check_size("h", h, halves_[static_cast<std::size_t>(layer)]);
+        detail::check_size("c", c, layers_[static_cast<std::size_t>(layer)].c);
+        detail::check_size("h", h, layers_[static_cast<std::size_t>(layer)].h);
     }
 
-    std::vector<std::size_t> halves_; /* B*H of each layer */
+    std::vector<detail::counts> layers_;
+    detail::counts top_; /* for a step */
 };
 
 /** One gradient for each parameter (grads.h). */
@@ -362,6 +490,21 @@ public:
         float norm;
         detail::check(mlstm_grads_clip_norm(handle(), max_norm, &norm));
         return norm;
+    }
+    void clip_param_norm(float max_norm)
+    {
+        detail::check(mlstm_grads_clip_param_norm(handle(), max_norm));
+    }
+    void clip_value(float limit) { detail::check(mlstm_grads_clip_value(handle(), limit)); }
+    /** Throws ::MLSTM_ERROR_NOT_FINITE, naming the parameter, where a number is not finite. */
+    void check() const { detail::check(mlstm_grads_check(handle(), nullptr)); }
+    /** Whether every number is finite. */
+    bool finite() const
+    {
+        const mlstm_status status = mlstm_grads_check(handle(), nullptr);
+        if (status != MLSTM_ERROR_NOT_FINITE)
+            detail::check(status);
+        return status == MLSTM_OK;
     }
     void get_param(const std::string &name, span<float> values) const
     {
@@ -395,9 +538,63 @@ public:
     {
         return optimizer(mlstm_adagrad_create, model.handle(), rate, initial_accumulator);
     }
+    static optimizer rmsprop(const stack &model, float rate, float decay = 0.9f, float momentum = 0,
+                             float epsilon = 1e-10f, bool centered = false)
+    {
+        return optimizer(mlstm_rmsprop_create, model.handle(), rate, decay, momentum, epsilon,
+                         std::int32_t{centered});
+    }
+    static optimizer adam(const stack &model, float rate, float beta1 = 0.9f, float beta2 = 0.999f,
+                          float epsilon = 1e-8f)
+    {
+        return optimizer(mlstm_adam_create, model.handle(), rate, beta1, beta2, epsilon);
+    }
+    static optimizer adamw(const stack &model, float rate, float beta1 = 0.9f, float beta2 = 0.999f,
+                           float epsilon = 1e-8f, float weight_decay = 0.01f)
+    {
+        return optimizer(mlstm_adamw_create, model.handle(), rate, beta1, beta2, epsilon,
+                         weight_decay);
+    }
+    static optimizer amsgrad(const stack &model, float rate, float beta1 = 0.9f,
+                             float beta2 = 0.999f, float epsilon = 1e-8f)
+    {
+        return optimizer(mlstm_amsgrad_create, model.handle(), rate, beta1, beta2, epsilon);
+    }
+    static optimizer nadam(const stack &model, float rate, float beta1 = 0.9f, float beta2 = 0.999f,
+                           float epsilon = 1e-8f, float momentum_decay = 0.004f)
+    {
+        return optimizer(mlstm_nadam_create, model.handle(), rate, beta1, beta2, epsilon,
+                         momentum_decay);
+    }
+    static optimizer lion(const stack &model, float rate, float beta1 = 0.9f, float beta2 = 0.99f,
+                          float weight_decay = 0)
+    {
+        return optimizer(mlstm_lion_create, model.handle(), rate, beta1, beta2, weight_decay);
+    }
 
     void set_rate(float rate) { detail::check(mlstm_optimizer_set_rate(handle(), rate)); }
     float rate() const noexcept { return mlstm_optimizer_rate(handle()); }
+    void set_step_count(std::int64_t count)
+    {
+        detail::check(mlstm_optimizer_set_step_count(handle(), count));
+    }
+    std::int64_t step_count() const noexcept { return mlstm_optimizer_step_count(handle()); }
+    void set_weight_decay(const std::string &name, float decay)
+    {
+        detail::check(mlstm_optimizer_set_weight_decay(handle(), name.c_str(), decay));
+    }
+    float weight_decay(const std::string &name) const noexcept
+    {
+        return mlstm_optimizer_weight_decay(handle(), name.c_str());
+    }
+    void set_frozen(const std::string &name, bool frozen = true)
+    {
+        detail::check(mlstm_optimizer_set_frozen(handle(), name.c_str(), frozen));
+    }
+    bool frozen(const std::string &name) const noexcept
+    {
+        return mlstm_optimizer_frozen(handle(), name.c_str()) != 0;
+    }
 
     /** The names of the slots. */
     std::vector<std::string> slots() const
@@ -450,8 +647,8 @@ inline void forward(const stack &model, state &stream, span<const float> x, std:
 /** The arrays of ::mlstm_backward; each may stay empty. */
 struct backward_arrays {
     span<const float> dy;     /**< [T,B,O] */
-    span<const float> dh_top; /**< [T,B,H] */
-    span<const float> dc_top; /**< [T,B,H] */
+    span<const float> dh_top; /**< [T,B,D] */
+    span<const float> dc_top; /**< [T,B,C] */
     span<float> dx;           /**< [T,B,I] */
 };
 
@@ -460,11 +657,10 @@ inline void backward(const stack &model, state &stream, const backward_arrays &a
                      grads *gradients)
 {
     const std::int32_t steps = stream.steps(), batch = stream.batch();
-    const std::size_t top =
-        detail::product(steps, batch, model.hidden_size(model.layer_count() - 1));
+    const detail::counts top = detail::top_counts(model.handle(), batch, steps);
     detail::check_size("dy", arrays.dy, detail::product(steps, batch, model.output_size()));
-    detail::check_size("dh_top", arrays.dh_top, top);
-    detail::check_size("dc_top", arrays.dc_top, top);
+    detail::check_size("dh_top", arrays.dh_top, top.h);
+    detail::check_size("dc_top", arrays.dc_top, top.c);
     detail::check_size("dx", arrays.dx, detail::product(steps, batch, model.input_size()));
     detail::check(mlstm_backward(model.handle(), stream.handle(), detail::pointer(arrays.dy),
                                  detail::pointer(arrays.dh_top), detail::pointer(arrays.dc_top),
@@ -496,16 +692,70 @@ inline float softmax_cross_entropy(span<const float> logits, span<const std::int
     return loss;
 }
 
+/** Returns the loss; `weights` is as long as `labels`, or empty, the others as above. */
+inline float softmax_cross_entropy_weighted(span<const float> logits,
+                                            span<const std::int32_t> labels,
+                                            span<const float> weights, std::int32_t classes,
+                                            std::int32_t ignored, float smoothing,
+                                            span<float> probabilities, span<float> dlogits)
+{
+    const std::size_t count = labels.size() * detail::product(classes, 1);
+    detail::check_size("logits", logits, count);
+    detail::check_size("weights", weights, labels.size());
+    detail::check_size("probabilities", probabilities, count);
+    detail::check_size("dlogits", dlogits, count);
+    float loss;
+    detail::check(mlstm_softmax_cross_entropy_weighted(
+        detail::pointer(logits), detail::pointer(labels), detail::pointer(weights), labels.size(),
+        classes, ignored, smoothing, detail::pointer(probabilities), detail::pointer(dlogits),
+        &loss));
+    return loss;
+}
+
+namespace detail
+{
+
+/** A loss of arrays of one size; `settings` stand between that and the gradient. */
+template <class Loss, class... Settings>
+float compare(Loss function, span<const float> outputs, span<const float> targets,
+              span<float> doutputs, Settings... settings)
+{
+    check_size("targets", targets, outputs.size());
+    check_size("doutputs", doutputs, outputs.size());
+    float loss;
+    check(function(pointer(outputs), pointer(targets), outputs.size(), settings...,
+                   pointer(doutputs), &loss));
+    return loss;
+}
+
+} // namespace detail
+
+/** Returns the loss; `targets` and `dlogits` are as large as `logits`, or `dlogits` is empty. */
+inline float sigmoid_cross_entropy(span<const float> logits, span<const float> targets,
+                                   span<float> dlogits)
+{
+    return detail::compare(mlstm_sigmoid_cross_entropy, logits, targets, dlogits);
+}
+
 /** Returns the loss; `targets` and `doutputs` are as large as `outputs`, or `doutputs` is empty. */
+inline float absolute_error(span<const float> outputs, span<const float> targets,
+                            span<float> doutputs)
+{
+    return detail::compare(mlstm_absolute_error, outputs, targets, doutputs);
+}
+
+/** Returns the loss; arrays as of absolute_error(). */
+inline float huber_loss(span<const float> outputs, span<const float> targets, float delta,
+                        span<float> doutputs)
+{
+    return detail::compare(mlstm_huber_loss, outputs, targets, doutputs, delta);
+}
+
+/** Returns the loss; arrays as of absolute_error(). */
 inline float squared_error(span<const float> outputs, span<const float> targets,
                            span<float> doutputs)
 {
-    detail::check_size("targets", targets, outputs.size());
-    detail::check_size("doutputs", doutputs, outputs.size());
-    float loss;
-    detail::check(mlstm_squared_error(detail::pointer(outputs), detail::pointer(targets),
-                                      outputs.size(), detail::pointer(doutputs), &loss));
-    return loss;
+    return detail::compare(mlstm_squared_error, outputs, targets, doutputs);
 }
 
 } // namespace mlstm

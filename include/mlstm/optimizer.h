@@ -115,7 +115,7 @@ MLSTM_API mlstm_status mlstm_adam_create(const mlstm_stack *stack, float rate, f
  *
  *     v *= 1 - rate * weight_decay
  *
- * of every parameter, biases too.
+ * of every parameter, biases too, but where ::mlstm_optimizer_set_weight_decay gives it another.
  *
  * @param stack           only its sizes are read
  * @param rate            the learning rate; finite
@@ -231,7 +231,50 @@ MLSTM_API mlstm_status mlstm_optimizer_set_slot(mlstm_optimizer *optimizer, cons
                                                 size_t count);
 
 /**
- * Updates every parameter of the stack by its gradient. The gradients are not changed: set them to 0
+ * Sets the weight decay of one parameter for the updates to come: what PyTorch's optimizers call
+ * `weight_decay`, with that parameter in a group of its own. In SGD, Momentum, Nesterov, Adagrad,
+ * RMSProp, Adam, AMSGrad and Nadam it is the classic L2 penalty, which goes through the rule:
+ *
+ *     g += decay * v
+ *
+ * In AdamW and Lion it is decoupled from the gradient, and comes before the rule:
+ *
+ *     v *= 1 - rate * decay
+ *
+ * Their own `weight_decay` is what each of their parameters has at first; in all others that is 0. For
+ * all kernels and no bias, set it for every parameter of rank 2 (::mlstm_stack_param_info). The
+ * gradients that ::mlstm_apply_grads gets are not changed.
+ *
+ * @param param  a parameter's name, such as "layer0.kernel"
+ * @param decay  finite and at least 0
+ * @retval MLSTM_ERROR_NOT_FOUND no parameter of that name
+ */
+MLSTM_API mlstm_status mlstm_optimizer_set_weight_decay(mlstm_optimizer *optimizer,
+                                                        const char *param, float decay);
+
+/** The weight decay of one parameter; 0 for NULL and for a name that is not there. */
+MLSTM_API float mlstm_optimizer_weight_decay(const mlstm_optimizer *optimizer, const char *param);
+
+/**
+ * Freezes one parameter, or lets it go on: updates leave a frozen one and its slots as they are, bit for
+ * bit, whatever its gradient and its weight decay. The updates are counted all the same
+ * (::mlstm_optimizer_step_count): for Adam's corrections a parameter that was frozen is as old as all
+ * others, as in TensorFlow and not in PyTorch.
+ *
+ * Its gradient is computed as before, and counts in the global norm: set it to 0 where it should not.
+ *
+ * @param param   a parameter's name, such as "layer0.kernel"
+ * @param frozen  0 or 1
+ * @retval MLSTM_ERROR_NOT_FOUND no parameter of that name
+ */
+MLSTM_API mlstm_status mlstm_optimizer_set_frozen(mlstm_optimizer *optimizer, const char *param,
+                                                  int32_t frozen);
+
+/** Whether a parameter is frozen; 0 for NULL and for a name that is not there. */
+MLSTM_API int32_t mlstm_optimizer_frozen(const mlstm_optimizer *optimizer, const char *param);
+
+/**
+ * Updates every parameter of the stack that is not frozen by its gradient. The gradients are not changed: set them to 0
  * before the next window, unless they are to be accumulated.
  *
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL

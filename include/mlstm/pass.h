@@ -22,8 +22,8 @@ extern "C" {
 /** @defgroup pass Forward and backward
  *
  * In a pass the stack is only read; what it computes lives in the state. `O` is
- * ::mlstm_stack_output_size: the outputs of the readout, or, in a stack without one, H of the top
- * layer, whose h is then y.
+ * ::mlstm_stack_output_size: the outputs of the readout, or, in a stack without one, D of the top
+ * layer, whose output is then y.
  *
  * @{ */
 
@@ -37,7 +37,8 @@ extern "C" {
  * @param[out] y `[B,O]`; NULL where it is not wanted
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL where there must be none
  * @retval MLSTM_ERROR_MISMATCH the state was made from another stack
- * @retval MLSTM_ERROR_ORDER the window is full: begin a new one
+ * @retval MLSTM_ERROR_ORDER the window is full: begin a new one; or the stack has a bidirectional layer,
+ *         which reads whole windows
  */
 MLSTM_API mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state,
                                           const float *x, float *y);
@@ -52,7 +53,8 @@ MLSTM_API mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state 
  * @param[out] y `[T,B,O]`; NULL where it is not wanted
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL where there must be none, or `steps` below 1
  * @retval MLSTM_ERROR_MISMATCH the state was made from another stack
- * @retval MLSTM_ERROR_ORDER the window has no room for so many more
+ * @retval MLSTM_ERROR_ORDER the window has no room for so many more, or, in a stack with a
+ *         bidirectional layer, some steps already
  */
 MLSTM_API mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,
                                      int32_t steps, float *y);
@@ -69,9 +71,9 @@ MLSTM_API mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *stat
  * those that the forward pass used.
  *
  * @param dy          `[T,B,O]`, T = ::mlstm_state_steps: gradient with respect to y
- * @param dh_top      `[T,B,H]`: gradient with respect to h of the top layer, beside what comes
- *                    through y
- * @param dc_top      `[T,B,H]`: the same for c
+ * @param dh_top      `[T,B,D]`: gradient with respect to h of the top layer, as ::mlstm_state_get_top
+ *                    gives it, beside what comes through y; `[T,B,H]` in a plain layer
+ * @param dc_top      `[T,B,C]`: the same for c
  * @param[out] dx     `[T,B,I]`: gradient with respect to x; NULL where it is not wanted
  * @param[in,out] grads gradients are added to it; NULL where they are not wanted
  * @retval MLSTM_ERROR_MISMATCH state or grads of another stack

@@ -4,7 +4,7 @@
 
 /**
  * @file schedule.h
- * @brief Learning rates that change.
+ * @brief Learning rates and loss scales that change.
  */
 
 #include <stdint.h>
@@ -61,6 +61,40 @@ MLSTM_API float mlstm_schedule_cosine(float rate, int64_t step, int64_t steps, f
  * @param steps  at least 1
  */
 MLSTM_API float mlstm_schedule_warmup(float rate, int64_t step, int64_t steps, float start);
+
+/**
+ * The loss scale of the next window (Micikevicius et al. 2018), by the rule of PyTorch's
+ * `GradScaler`: `scale * backoff` after gradients that were not finite, `scale * growth` after `period`
+ * windows in a row whose were, unless that is infinite, and otherwise `scale`.
+ *
+ * Numbers below 1.2e-38 count as 0, also gradients on their way through time and layers. Where a loss
+ * is so small that many are lost, its gradient `dy` is multiplied by a scale before ::mlstm_backward,
+ * and the gradients of the parameters are divided by it:
+ *
+ *     float scale = 65536;
+ *     int64_t streak = 0;
+ *     for each window:
+ *         mlstm_forward, a loss; every dy[i] *= scale; mlstm_backward
+ *         mlstm_grads_scale(grads, 1 / scale);
+ *         const int32_t finite = mlstm_grads_check(grads, NULL) == MLSTM_OK;
+ *         if (finite)
+ *             mlstm_apply_grads(optimizer, stack, grads);
+ *         mlstm_grads_zero(grads);
+ *         scale = mlstm_schedule_loss_scale(scale, finite, 2000, 2, 0.5f, &streak);
+ *
+ * Clipping comes after ::mlstm_grads_scale. In ::mlstm_softmax_cross_entropy_weighted the weights
+ * can carry the scale; then the loss does too. With gradients accumulated over windows, the scale
+ * changes at updates only.
+ *
+ * @param scale           finite and above 0 (PyTorch begins with 65536)
+ * @param finite          1 where every gradient was finite, 0 where one was not
+ * @param period          at least 1 (PyTorch: 2000)
+ * @param growth          finite and above 1 (PyTorch: 2)
+ * @param backoff         above 0, below 1 (PyTorch: 0.5)
+ * @param[in,out] streak  0 at first, then what the last call left: finite windows since the scale changed
+ */
+MLSTM_API float mlstm_schedule_loss_scale(float scale, int32_t finite, int64_t period,
+                                          float growth, float backoff, int64_t *streak);
 
 /** @} */
 

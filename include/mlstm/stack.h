@@ -21,21 +21,34 @@ extern "C" {
 /** @defgroup stack Stack
  *
  * A stack is the model: its layers from bottom to top, an optional readout on the top layer, and all
- * parameters. Layer 0 reads the input, layer `l` the h of layer `l-1`; sizes may differ from layer to
+ * parameters. Layer 0 reads the input, layer `l` what layer `l-1` gives; sizes may differ from layer to
  * layer. What a pass computes is kept in an `mlstm_state`, so one stack serves any number of states.
  *
- * Parameters have names and one canonical layout, whatever the library does inside:
+ * Parameters have names and one canonical layout, whatever the library does inside. In this order:
  *
- * | name                 | shape     | is there                              |
- * |----------------------|-----------|---------------------------------------|
- * | `layer0.kernel`      | [I+H, 4H] | for each layer, counted from 0        |
- * | `layer0.bias`        | [4H]      | for each layer, counted from 0        |
- * | `readout.kernel_c`   | [H, O]    | with a readout that reads c           |
- * | `readout.kernel_h`   | [H, O]    | with a readout that reads h           |
- * | `readout.bias`       | [O]       | with a readout                        |
+ * | name                                              | shape     | is there                        |
+ * |---------------------------------------------------|-----------|---------------------------------|
+ * | `layer0.kernel`                                   | [I+P, 4H] | for each layer, counted from 0  |
+ * | `layer0.bias`                                     | [4H]      | with one bias or two            |
+ * | `layer0.bias_h`                                   | [4H]      | with two biases                 |
+ * | `layer0.peephole_i` `_f` `_o`                     | [H]       | with peepholes                  |
+ * | `layer0.norm_gain`                                | [4H]      | with ::MLSTM_NORM_GATES         |
+ * | `layer0.norm_x_gain` `layer0.norm_h_gain`         | [4H]      | with ::MLSTM_NORM_PRODUCTS      |
+ * | `layer0.norm_c_gain` `layer0.norm_c_shift`        | [H]       | with either                     |
+ * | `layer0.projection`                               | [H, P]    | with a projection               |
+ * | `layer0.initial_c`                                | [H]       | with a learned state            |
+ * | `layer0.initial_h`                                | [P]       | with a learned state            |
+ * | `layer0.reverse.kernel` and all of the above      | as above  | in bidirectional layers         |
+ * | `layer0.highway_kernel`                           | [I, D]    | with ::MLSTM_SKIP_HIGHWAY       |
+ * | `layer0.highway_bias`                             | [D]       | with ::MLSTM_SKIP_HIGHWAY       |
+ * | `readout.kernel_c`                                | [C, O]    | with a readout that reads c     |
+ * | `readout.kernel_h`                                | [D, O]    | with a readout that reads h     |
+ * | `readout.bias`                                    | [O]       | with a readout                  |
  *
- * The columns of kernel and bias are the gates i, j, f, o, each `H` wide; the rows of the kernel are
- * first the `I` inputs, then the `H` recurrent units.
+ * Letters as in cell.h: P is H without a projection; D is P, or 2P in a bidirectional layer that
+ * concatenates; C is H, or 2H there. Columns of the kernel and of everything with 4H numbers are the
+ * gates i, j, f, o, each `H` wide; the rows of the kernel are first the `I` inputs, then the `P`
+ * recurrent ones.
  *
  * @{ */
 
@@ -44,8 +57,8 @@ typedef struct mlstm_stack mlstm_stack;
 
 /** What the readout reads of the top layer; values may be combined with `|`. */
 enum mlstm_readout_source {
-    MLSTM_READOUT_C = 1, /**< the cell state c */
-    MLSTM_READOUT_H = 2  /**< the output h */
+    MLSTM_READOUT_C = 1, /**< the cell state c; of two directions, merged as h is */
+    MLSTM_READOUT_H = 2  /**< the layer's output: h, with what skips the layer */
 };
 
 /** How initial values are drawn; what `a` and `b` of ::mlstm_stack_init_param mean. */
@@ -85,15 +98,16 @@ enum mlstm_initializer {
  * On success the stack owns the cells: their pointers stay good for reading until the stack is freed,
  * and must not be freed by the caller. On failure all of them are still the caller's.
  *
- * @param cells       `count` cells, bottom first; cell `l+1` has the input size that is the hidden
+ * @param cells       `count` cells, bottom first; cell `l+1` has the input size that is the output
  *                    size of cell `l`
  * @param count       `L`, at least 1
  * @param[out] stack  the new stack; free it with ::mlstm_stack_destroy
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL somewhere, or `count` below 1
  * @retval MLSTM_ERROR_OWNED the same cell twice, or one that a stack owns; the sentence names the
  *         positions
- * @retval MLSTM_ERROR_MISMATCH sizes of neighbouring layers that differ, or cells of different
- *         allocators; the sentence names the layer
+ * @retval MLSTM_ERROR_MISMATCH sizes of neighbouring layers that differ, a skip connection past a
+ *         layer that gives another size than it takes, or cells of different allocators; the sentence
+ *         names the layer
  * @retval MLSTM_ERROR_TOO_LARGE the parameters cannot be addressed
  * @retval MLSTM_ERROR_OUT_OF_MEMORY
  */
@@ -127,11 +141,11 @@ MLSTM_API const mlstm_cell *mlstm_stack_cell(const mlstm_stack *stack, int32_t l
 /** `I` of the bottom layer; 0 for NULL. */
 MLSTM_API int32_t mlstm_stack_input_size(const mlstm_stack *stack);
 
-/** `O`, the numbers in a row of y: outputs of the readout, or H of the top layer; 0 for NULL. */
+/** `O`, the numbers in a row of y: outputs of the readout, or D of the top layer; 0 for NULL. */
 MLSTM_API int32_t mlstm_stack_output_size(const mlstm_stack *stack);
 
 /**
- * Gives every kernel new values and sets every bias to 0.
+ * Gives every kernel and projection new values, gains and highway biases 1, and everything else 0.
  *
  * A value depends on the seed, the parameter's index and the element's place in canonical layout
  * alone (Philox 4x32-10, Salmon et al. 2011), so a seed gives the same weights on every machine; those

@@ -22,7 +22,8 @@ extern "C" {
  *
  * A state is one stream through a stack: the state tensor `[L,2,B,H]` (index 0 of the second dimension
  * is c, 1 is h) and the record of the steps since the window began. Where layers have different sizes,
- * the tensor is their `[2,B,H_l]` blocks one after the other.
+ * the tensor is their `[2,B,H_l]` blocks one after the other; a layer with a projection has c `[B,H]`,
+ * then h `[B,P]`, and a bidirectional one the block of its forward direction, then that of its reverse one.
  *
  * Nothing happens to c and h behind the caller's back: each step moves them on, ::mlstm_state_set and
  * ::mlstm_state_zero replace them, ::mlstm_state_begin_window keeps them. Truncated backpropagation
@@ -48,7 +49,8 @@ typedef struct mlstm_state mlstm_state;
  * @param batch       `B`, at least 1
  * @param window      the most steps that can be recorded between two calls of
  *                    ::mlstm_state_begin_window; 0 makes a state for inference, which records
- *                    nothing and takes any number of steps
+ *                    nothing and takes any number of steps. A stack with a bidirectional layer needs
+ *                    a window
  * @param[out] state  the new state; free it with ::mlstm_state_destroy
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, `batch` below 1 or `window` below 0
  * @retval MLSTM_ERROR_TOO_LARGE
@@ -78,13 +80,74 @@ MLSTM_API mlstm_status mlstm_state_set_threads(mlstm_state *state, int32_t threa
 /** The number of threads; 0 for NULL. */
 MLSTM_API int32_t mlstm_state_threads(const mlstm_state *state);
 
-/** Sets c and h of every layer to 0 and begins a window. */
+/** Sets c and h of every layer to 0, ends the lengths of ::mlstm_state_set_lengths, begins a window. */
 MLSTM_API mlstm_status mlstm_state_zero(mlstm_state *state);
+
+/**
+ * As ::mlstm_state_zero, but layers with a learned state begin with theirs, the same for all rows.
+ * The ::mlstm_backward of the window that begins here adds to the gradients of these parameters, as long
+ * as nothing but forward calls come before it.
+ *
+ * @param stack read as in a pass
+ * @retval MLSTM_ERROR_MISMATCH the state was made from another stack
+ */
+MLSTM_API mlstm_status mlstm_state_begin_sequence(const mlstm_stack *stack, mlstm_state *state);
 
 /** Begins a window: c and h stay, the recorded steps and the final gradient are forgotten. */
 MLSTM_API mlstm_status mlstm_state_begin_window(mlstm_state *state);
 
-/** How many floats the state tensor has, the sum over layers of `2*B*H`; 0 for NULL. */
+/**
+ * Begins a window whose first steps are the last ones that were recorded: truncated backpropagation
+ * with overlap (Williams & Peng 1990), forward k1 steps at a time and back through k2:
+ *
+ *     mlstm_state_keep_steps(state, k2 - k1);
+ *     mlstm_forward(stack, state, x, k1, y);
+ *     mlstm_backward(stack, state, dy, ...);     dy [k2,B,O], 0 for the steps whose loss has counted
+ *
+ * @param steps 0 to ::mlstm_state_steps
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT
+ * @retval MLSTM_ERROR_ORDER the stack has a bidirectional layer and `steps` is not 0
+ */
+MLSTM_API mlstm_status mlstm_state_keep_steps(mlstm_state *state, int32_t steps);
+
+/**
+ * Sets how many steps each row still has, for batches of sequences of different lengths: each row stops
+ * at its own end. Afterwards its c and h stay, its y, h and c of the top layer are 0, what is given as their
+ * gradient is not read, and its dx is 0: all as if it had run alone. The final gradient reaches a row at
+ * its end. Its x past the end is not read.
+ *
+ * Rows are computed as long as they last; where longer ones come first no time is lost on the
+ * others. The lengths count down over windows, until set again or until ::mlstm_state_zero,
+ * ::mlstm_state_begin_sequence or ::mlstm_state_set begin anew.
+ *
+ * @param lengths `[B]`, each at least 0; NULL for no end
+ * @param count   ::mlstm_state_batch; not read with NULL
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT a length below 0; the sentence names the row
+ * @retval MLSTM_ERROR_MISMATCH `count` is another number
+ * @retval MLSTM_ERROR_ORDER steps have been recorded since the window began
+ */
+MLSTM_API mlstm_status mlstm_state_set_lengths(mlstm_state *state, const int32_t *lengths,
+                                               size_t count);
+
+/**
+ * Turns training behaviour, which is dropout and zoneout at random, on or off, and begins a window. It is off
+ * in a new state: nothing is dropped, and zoneout gives the expected state.
+ *
+ * A mask depends on the seed, the number of steps since this call, the layer, the row and the unit alone
+ * (Philox 4x32-10), so steps and windows, any number of threads and any machine have the same. A new
+ * sequence takes a new seed.
+ *
+ * @param training 0 or 1
+ * @param seed     any; not read with 0
+ */
+MLSTM_API mlstm_status mlstm_state_set_training(mlstm_state *state, int32_t training,
+                                                uint64_t seed);
+
+/** Whether training behaviour is on; 0 for NULL. */
+MLSTM_API int32_t mlstm_state_training(const mlstm_state *state);
+
+/** How many floats the state tensor has, the sum of `B*(H+P)` over layers and
+    directions; 0 for NULL. */
 MLSTM_API size_t mlstm_state_size(const mlstm_state *state);
 
 /** `B`; 0 for NULL. */
@@ -115,19 +178,21 @@ MLSTM_API mlstm_status mlstm_state_get(const mlstm_state *state, float *values, 
  * Replaces c, h or both of one layer and begins a window.
  *
  * @param layer 0 to L-1
- * @param c,h   `[B,H]` of that layer; NULL leaves that half as it is
+ * @param c,h   `[B,H]` and `[B,P]` of that layer, of a bidirectional one `[2,B,H]` and `[2,B,P]`, the
+ *              reverse direction last; NULL leaves that half as it is
  */
 MLSTM_API mlstm_status mlstm_state_set_layer(mlstm_state *state, int32_t layer, const float *c,
                                              const float *h);
 
-/** Copies c, h or both of one layer out, `[B,H]` each; NULL where not wanted. */
+/** Copies c, h or both of one layer out, as in ::mlstm_state_set_layer; NULL where not wanted. */
 MLSTM_API mlstm_status mlstm_state_get_layer(const mlstm_state *state, int32_t layer, float *c,
                                              float *h);
 
 /**
  * Copies out what the top layer gave at every recorded step.
  *
- * @param[out] c,h `[T,B,H]` of the top layer, T = ::mlstm_state_steps; NULL where not wanted
+ * @param[out] c,h `[T,B,C]` and `[T,B,D]`, which is `[T,B,H]` in a plain layer, T =
+ *                 ::mlstm_state_steps: what the readout reads as c and as h; NULL where not wanted
  * @retval MLSTM_ERROR_ORDER nothing is recorded
  */
 MLSTM_API mlstm_status mlstm_state_get_top(const mlstm_state *state, float *c, float *h);

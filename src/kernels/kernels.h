@@ -112,6 +112,80 @@ struct cell_backward {
 };
 
 /*
+ * What a cell with options does between its products, for some rows of one step: equations in cell.h of
+ * the public headers. Vectors are rows of panels, 4W numbers of each; their indices are -1 for what is
+ * not there.
+ */
+struct special {
+    int32_t units, panels;
+    int32_t row_begin, row_end;
+    const int32_t *keep; /* as in outer, for the last panel */
+    float forget_bias, cell_clip, epsilon;
+    int32_t coupled;
+    const float *bias; /* added after a norm; without one it is in `gates` already */
+    size_t bias_panel;
+    const float *vectors;
+    size_t vectors_panel;
+    int32_t peephole, gain, gain_h, norm_c;
+    int32_t norm_c_apart; /* only what tanh reads is normalised */
+    float *gates;         /* panels [B, 4W]: product with x, then activated i, j, f, o */
+    size_t gates_panel;
+    const float *sums; /* panels [B, 4W]: product with h */
+    size_t sums_panel;
+    float *normal, *normal_h; /* panels [B, 4W], as gates: normalised */
+    float *normal_c;          /* [B, row] */
+    float *scales;            /* [B, SCALES]: one over each deviation */
+    const float *c;           /* [B, row] before the step, */
+    float *c_new, *c_next;    /* before zoneout, and after; one array where there is none */
+    float *tanh_c, *out;
+    size_t row;
+    const float *drop;   /* [B, mask_row] on j; NULL for none */
+    const float *keep_c; /* [B, mask_row]: how much of c stays; NULL for none */
+    size_t mask_row;
+};
+
+/* Of x or of each gate, of h, of c. */
+enum { SCALE_H = 4, SCALE_C = 8, SCALES = 9 };
+
+struct special_backward {
+    struct special forward; /* of the same step */
+    const float *dout;      /* [B, dout_row] on `out` */
+    size_t dout_row;
+    const float *dc_out; /* [B, dc_out_row]; NULL for none */
+    size_t dc_out_row;
+    float *dc_carry; /* [B, carry_row] */
+    size_t carry_row;
+    /* Panels [B, 4W]: on the gates' inputs, on the product with x and on that with h. */
+    float *dinputs, *dgates, *dsums; /* the same arrays where no norm is between */
+    size_t dgates_panel;
+    float *dnormal_c; /* [B, dnormal_row]: on what the norm of c gave */
+    size_t dnormal_row;
+};
+
+/* Adds to the gradients of vectors over rows that may be those of several steps. */
+struct special_vectors {
+    struct special_backward backward; /* of the first step; its rows are of all */
+    int32_t panel_begin, panel_end;
+    float *vectors, *bias; /* panels as `vectors` and `bias` forward; the bias only with a norm */
+};
+
+/* Random masks: out[r, u] is `chosen` with probability `rate`, otherwise `other`. */
+struct mask {
+    float *out;
+    size_t row;
+    int32_t units;
+    int32_t row_begin, row_end;
+    uint32_t key[2], step, stream;
+    float rate, chosen, other;
+};
+
+/* Arrays of rows, of which not all are padded; NULL for what each operation says. */
+struct rows {
+    const float *at;
+    size_t row;
+};
+
+/*
  * An update of the Adam family, which differ in its numbers alone:
  *     m = beta1 * m + (1 - beta1) * g
  *     s = beta2 * s + (1 - beta2) * g * g
@@ -150,6 +224,25 @@ struct kernels {
     /* Rows of `units` floats to rows of `to_row`, filled up with zeros. */
     void (*pad_rows)(const float *from, size_t from_row, size_t units, float *to, size_t to_row,
                      int32_t rows);
+    void (*special_forward)(const struct special *);
+    void (*special_backward)(const struct special_backward *);
+    void (*special_vectors)(const struct special_vectors *);
+    void (*mask)(const struct mask *);
+    /* out = a * b + c; b NULL for 1, c NULL for 0. `out` may be any of them. */
+    void (*mix)(struct rows a, struct rows b, struct rows c, float *out, size_t out_row, int32_t rows,
+                int32_t units);
+    /* out = k * a + (1 - k) * b; a or b NULL for 0. `out` may be any of them. */
+    void (*blend)(struct rows k, struct rows a, struct rows b, float *out, size_t out_row,
+                  int32_t rows, int32_t units);
+    /* out = out where |of| < limit, otherwise 0. */
+    void (*pass_clip)(struct rows of, float limit, float *out, size_t out_row, int32_t rows,
+                      int32_t units);
+    /*
+     * d is the gradient on x * gate + h * (1 - gate): dx and dgate get those on x and on what the gate is
+     * the sigmoid of, d keeps that on h.
+     */
+    void (*highway_backward)(struct rows gate, struct rows x, struct rows h, float *d, size_t d_row,
+                             float *dx, float *dgate, int32_t rows, int32_t units);
     void (*scale)(float *values, size_t count, float factor);
     void (*add)(float *values, const float *other, size_t count);
     void (*clip)(float *values, size_t count, float limit); /* to [-limit, limit]; NaN stays */

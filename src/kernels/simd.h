@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX2__)
+#if defined(__AVX2__) || defined(__SSE2__)
 #include <immintrin.h>
 #elif defined(__ARM_NEON) && W == 4
 #include <arm_neon.h>
@@ -22,6 +22,7 @@
 
 typedef float vec __attribute__((vector_size(W * 4)));
 typedef int32_t ivec __attribute__((vector_size(W * 4)));
+typedef uint64_t wvec __attribute__((vector_size(W * 4)));
 typedef float unaligned_vec __attribute__((vector_size(W * 4), aligned(4), may_alias));
 
 #if W == 16
@@ -40,6 +41,12 @@ INLINE vec splat(float x)
 INLINE ivec isplat(int32_t x)
 {
     return (ivec)ALL(x);
+}
+
+INLINE wvec wsplat(uint64_t x)
+{
+    const wvec none = {0};
+    return none + x;
 }
 
 INLINE vec load(const float *p)

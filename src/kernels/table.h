@@ -13,6 +13,9 @@
 #include "softmax.h"
 
 #include "cell.h"
+#include "mask.h"
+#include "rows.h"
+#include "special.h"
 
 const struct kernels TABLE = {
     .name = NAME,
@@ -23,6 +26,14 @@ const struct kernels TABLE = {
     .cell_backward = cell_backward,
     .transpose = transpose,
     .pad_rows = pad_rows,
+    .special_forward = special_forward,
+    .special_backward = special_backward,
+    .special_vectors = special_vectors,
+    .mask = mask,
+    .mix = mix,
+    .blend = blend,
+    .pass_clip = pass_clip,
+    .highway_backward = highway_backward,
     .scale = scale,
     .add = add,
     .clip = clip,

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOAT_MODE_H
+#define FLOAT_MODE_H
+
+/*
+ * The library's own floating-point mode. Numbers below the smallest normal one, which make
+ * processors many times slower, are taken as 0 and become 0; rounding is to nearest; nothing traps.
+ * A public function that does arithmetic enters it, and leaves it with the caller's mode and flags as
+ * they were:
+ *
+ *     const struct float_mode callers = float_mode_enter();
+ *     ...
+ *     float_mode_leave(callers);
+ *
+ * Compilers know nothing of modes and move arithmetic out from between the two. They cannot move
+ * what kernels do, which are called by pointer; other arithmetic belongs in functions that are APART.
+ */
+
+#define APART __attribute__((noinline))
+
+#if defined(__x86_64__)
+
+#include <xmmintrin.h>
+
+struct float_mode {
+    unsigned control; /* MXCSR, flags included */
+};
+
+static inline struct float_mode float_mode_enter(void)
+{
+    const struct float_mode callers = {_mm_getcsr()};
+    /* FTZ, DAZ and all masks. */
+    _mm_setcsr(0x8000 | 0x0040 | 0x1f80);
+    __asm__ volatile("" ::: "memory");
+    return callers;
+}
+
+static inline void float_mode_leave(struct float_mode callers)
+{
+    __asm__ volatile("" ::: "memory");
+    _mm_setcsr(callers.control);
+}
+
+#elif defined(__aarch64__)
+
+#include <stdint.h>
+
+struct float_mode {
+    uint64_t control, flags; /* FPCR, FPSR */
+};
+
+static inline struct float_mode float_mode_enter(void)
+{
+    struct float_mode callers;
+    __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(callers.control), "=r"(callers.flags));
+    const uint64_t flush = 1 << 24; /* FZ alone */
+    __asm__ volatile("msr fpcr, %0" ::"r"(flush) : "memory");
+    return callers;
+}
+
+static inline void float_mode_leave(struct float_mode callers)
+{
+    __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" ::"r"(callers.control), "r"(callers.flags)
+                     : "memory");
+}
+
+#else
+
+#include <fenv.h>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+struct float_mode {
+    fenv_t environment;
+};
+
+static inline struct float_mode float_mode_enter(void)
+{
+    struct float_mode callers;
+    feholdexcept(&callers.environment);
+    fesetround(FE_TONEAREST);
+#if defined(__SSE__)
+    _mm_setcsr(0x8000 | 0x0040 | 0x1f80);
+#endif
+    return callers;
+}
+
+static inline void float_mode_leave(struct float_mode callers)
+{
+    fesetenv(&callers.environment);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PASS_H
+#define PASS_H
+
+#include <mlstm/pass.h>
+
+#include "grads.h"
+#include "stack.h"
+#include "state.h"
+
+/* A chunk of steps on its way through all layers. */
+struct forward_pass {
+    const struct mlstm_stack *stack;
+    struct mlstm_state *state;
+    const float *x;
+    int32_t steps;
+    float *y;
+};
+
+/* A chunk of recorded steps on its way back; the arrays begin with its first step. */
+struct backward_pass {
+    const struct mlstm_stack *stack;
+    struct mlstm_state *state;
+    int32_t first, steps;
+    const float *dy, *dh_top, *dc_top;
+    float *dx;
+    struct mlstm_grads *grads;
+    bool dc_out; /* something comes from above through c, */
+    bool dh_out; /* and through h */
+};
+
+/* This worker's rows where each is computed as a whole. */
+static inline struct range share_rows(const struct worker *worker, int32_t rows)
+{
+    struct range own, all;
+    worker_share(worker, rows, 1, &own, &all);
+    if (all.begin == all.end)
+        own.end = own.begin;
+    return own;
+}
+
+/*
+ * The next rows before `end`, from the end of `run` on, that follow each other and have a step in
+ * `slot`. All of them at once where rows have no ends.
+ */
+static inline bool next_run(const struct mlstm_state *state, int32_t slot, int32_t end,
+                            struct range *run)
+{
+    int32_t b = run->end;
+    while (b < end && state->limited && state->ends[b] <= slot)
+        b++;
+    run->begin = b;
+    while (b < end && !(state->limited && state->ends[b] <= slot))
+        b++;
+    run->end = b;
+    return run->begin < run->end;
+}
+
+/* For each run of rows in `within` that have a step in `slot`. */
+#define EACH_RUN(run, state, slot, within)                                                         \
+    (struct range run = {(within).begin, (within).begin};                                          \
+     next_run(state, slot, (within).end, &(run));)
+
+#endif

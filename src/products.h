@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRODUCTS_H
+#define PRODUCTS_H
+
+#include "pass.h"
+
+/* Rows and panels, or blocks, of a product that are computed in one call. */
+struct grid {
+    struct range row, panel;
+};
+
+/* What a product is given besides its matrix: C is panels, or rows whose panels lie side by side. */
+struct target {
+    int32_t init; /* enum product_init */
+    float *c;
+    size_t row, panel;
+    int32_t columns;
+};
+
+/* C = init + a @ the rows of one part of a matrix. */
+void multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t part, struct rows a,
+              const struct target *to, struct grid grid);
+
+/* C = init + g @ the same rows transposed; g is panels of the matrix, `g_panel` floats apart. */
+void multiply_back(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
+                   const float *g, size_t g_panel, const struct target *to, struct grid grid);
+
+/* Adds to the gradient of one part of a matrix over all rows of the chunk. */
+void add_gradient(const struct backward_pass *pass, const struct matrix *m, int32_t part,
+                  struct rows a, const float *g, struct worker *worker);
+
+/* The same for its row of biases. */
+void add_bias_gradient(const struct backward_pass *pass, const struct matrix *m, const float *g,
+                       struct worker *worker);
+
+/* This worker's part of so many rows and of a matrix' panels, or of the blocks of one part. */
+struct grid share_panels(const struct worker *worker, const struct matrix *m, int32_t rows);
+struct grid share_blocks(const struct worker *worker, const struct part *part, int32_t rows);
+
+/* Rows of a layer's width as a target, in which each is filled up to whole panels or blocks. */
+struct target rows_target(int32_t init, float *c, size_t row, size_t width);
+
+/* Rows `row` of an array to `dy` as panels of a matrix, from row `first` of these on; zeros beyond its units. */
+void pack_panels(const struct mlstm_state *state, const struct matrix *m, struct rows from,
+                 struct range row, int32_t first);
+
+#endif

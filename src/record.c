@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#include "record.h"
+
+/* An arena on its way to be filled, or, without a base, to be measured. */
+struct plan {
+    struct mlstm_state *state;
+    float *base;
+    struct arena *arena;
+};
+
+static float *take(struct plan *plan, size_t a, size_t b, size_t c)
+{
+    const size_t at = arena_take(plan->arena, a, b, c);
+    return plan->base ? plan->base + at : NULL;
+}
+
+static size_t round_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b * b;
+}
+
+/* Rows of c and h a multiple of 4 KiB apart would all compete for the same lines of the cache. */
+static size_t spread_row(size_t row)
+{
+    return row % 256 == 0 ? row + 16 : row;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static void add_record(struct mlstm_state *state, float *values, size_t step, int32_t panels,
+                       size_t panel)
+{
+    if (state->records)
+        state->records[state->record_count++] =
+            (struct record){.values = values, .step = step, .panel = panel, .panels = panels};
+}
+
+/* [slots, B, row], or [B, row] where nothing is recorded. Vectors may reach beyond the last row. */
+static float *take_steps(struct plan *plan, size_t row)
+{
+    struct mlstm_state *state = plan->state;
+    const size_t batch = (size_t)state->batch, w = (size_t)state->layout->kernels->width;
+    const size_t steps = state->window > 0 ? (size_t)state->slots : 1;
+    float *values = take(plan, steps * batch + w, row, 1);
+    add_record(state, values, batch * row, 1, 0);
+    return values;
+}
+
+/* [slots, B, row] even where nothing is recorded. */
+static float *take_slots(struct plan *plan, size_t row)
+{
+    struct mlstm_state *state = plan->state;
+    const size_t batch = (size_t)state->batch, w = (size_t)state->layout->kernels->width;
+    float *values = take(plan, (size_t)state->slots * batch + w, row, 1);
+    add_record(state, values, batch * row, 1, 0);
+    return values;
+}
+
+/* Panels as the gates: recorded, or of one chunk. */
+static float *take_gates(struct plan *plan, const struct direction_state *s, const struct matrix *m)
+{
+    struct mlstm_state *state = plan->state;
+    if (state->window == 0)
+        return take(plan, state->chunk_rows, (size_t)m->panels, (size_t)m->width);
+    float *values = take(plan, s->gates_panel, (size_t)m->panels, 1);
+    add_record(state, values, s->gates_step, m->panels, s->gates_panel);
+    return values;
+}
+
+static void lay_out_special(struct plan *plan, struct direction_state *s, const struct direction *d,
+                            const struct options *o)
+{
+    const struct matrix *m = &plan->state->layout->matrices[d->kernel];
+    s->step_rows = plan->state->window > 0 ? (size_t)plan->state->batch : 0;
+    if (o->norm) {
+        s->normal = take_gates(plan, s, m);
+        s->normal_c = take_steps(plan, s->row);
+        s->scales = take_steps(plan, SCALES);
+    }
+    if (o->norm == MLSTM_NORM_PRODUCTS)
+        s->normal_h = take_gates(plan, s, m);
+    if (o->zoneout_c > 0.0f)
+        s->c_new = take_steps(plan, s->row);
+    if (o->projection)
+        s->unprojected = take_steps(plan, s->row);
+    if (o->zoneout_h > 0.0f || o->projection_clip > 0.0f)
+        s->h_new = take_steps(plan, s->h_row);
+    if (o->recurrent_dropout > 0.0f && o->recurrent_what == MLSTM_DROP_HIDDEN)
+        s->h_read = take_steps(plan, s->h_row);
+    if (plan->state->window == 0)
+        s->tanh_c = take_steps(plan, s->row);
+}
+
+static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack, int32_t index)
+{
+    struct mlstm_state *state = plan->state;
+    const struct layout *layout = state->layout;
+    const struct direction *d = &layout->direction[index];
+    const struct layer *layer = &layout->layer[d->layer];
+    const struct matrix *m = &layout->matrices[d->kernel];
+    struct direction_state *s = &state->directions[index];
+    const size_t w = (size_t)layout->kernels->width;
+    const size_t batch = (size_t)state->batch, slots = (size_t)state->slots;
+    const size_t units = (size_t)m->panels * (size_t)m->panel_units;
+    const size_t outputs = round_up((size_t)layer->recurrent, w);
+    *s = (struct direction_state){.small = units < w};
+    s->special = options_special(&layer->options);
+    s->row = s->small ? units : spread_row(units);
+    s->slot = batch * s->row;
+    s->h_row = layer->options.projection ? spread_row(outputs) : s->row;
+    s->h_slot = batch * s->h_row;
+    s->carry_row = s->small ? units : round_up(units, 4 * w);
+    s->h_carry_row = layer->options.projection ? round_up(outputs, 4 * w) : s->carry_row;
+    s->gates_step = s->small ? round_up(batch * (size_t)m->width, 4 * w) : batch * (size_t)m->width;
+    s->gates_panel = s->gates_step * slots + (size_t)m->width;
+    s->c = take(plan, slots * batch + batch + w, s->row, 1);
+    s->h = take(plan, slots * batch + batch + w, s->h_row, 1);
+    s->forward = (struct cell_forward){
+        .kernel = stack->params + m->offset,
+        .forget_bias = layer->options.forget_bias,
+        .batch = state->batch,
+        .input = m->parts[PART_X].rows,
+        .hidden = m->units,
+        .units = m->panel_units,
+        .gates_panel = s->gates_panel,
+        .row = s->row,
+        .row_end = state->batch,
+        .panel_end = m->panels,
+    };
+    if (state->window > 0) {
+        s->gates = take_gates(plan, s, m);
+        s->tanh_c = take_steps(plan, s->row);
+        s->dc_final = take(plan, batch + w, s->carry_row, 1);
+        s->dh_final = take(plan, batch + w, s->h_carry_row, 1);
+        s->dc_carry = take(plan, batch + w, s->carry_row, 1);
+        s->dh_carry = take(plan, batch + w, s->h_carry_row, 1);
+    }
+    if (s->special)
+        lay_out_special(plan, s, d, &layer->options);
+}
+
+static void lay_out_junction(struct plan *plan, int32_t index)
+{
+    const struct layout *layout = plan->state->layout;
+    const struct layer *layer = &layout->layer[index];
+    const struct options *o = &layer->options;
+    const size_t w = (size_t)layout->kernels->width;
+    struct junction *j = &plan->state->junctions[index];
+    *j = (struct junction){.joined = o->skip || o->merge || o->dropout > 0.0f};
+    j->in_row = round_up((size_t)o->input, w);
+    j->out_row = round_up((size_t)layer->outputs, w);
+    if (o->dropout > 0.0f)
+        j->in = take_slots(plan, j->in_row);
+    if (o->merge) {
+        j->reversed = take_slots(plan, j->in_row);
+        j->merged = take_slots(plan, j->out_row);
+        if (index == layout->layers - 1)
+            j->merged_c = take_slots(plan, round_up((size_t)layer->cells, w));
+    }
+    if (o->skip == MLSTM_SKIP_HIGHWAY)
+        j->gate = take_slots(plan, j->out_row);
+    if (o->skip)
+        j->out = take_slots(plan, j->out_row);
+}
+
+/* The largest of what layers share. */
+struct needs {
+    bool joined, special, norm, apart;
+    size_t row, panels, dy;
+};
+
+static struct needs add_up_needs(const struct layout *layout)
+{
+    const size_t w = (size_t)layout->kernels->width;
+    const struct matrix *readout = layout_readout(layout);
+    struct needs n = {.dy = readout ? (size_t)readout->panels * (size_t)readout->width : 0};
+    for (int32_t i = 0; i < layout->directions; i++) {
+        const struct direction *d = &layout->direction[i];
+        const struct layer *layer = &layout->layer[d->layer];
+        const struct options *o = &layer->options;
+        const struct matrix *m = &layout->matrices[d->kernel];
+        const size_t units = (size_t)m->panels * (size_t)m->panel_units;
+        n.panels = larger(n.panels, 4 * units);
+        n.row = larger(n.row, round_up(units, 4 * w));
+        n.row = larger(n.row, round_up((size_t)layer->outputs, 4 * w));
+        n.row = larger(n.row, round_up((size_t)layer->cells, 4 * w));
+        n.joined = n.joined || o->skip || o->merge || o->dropout > 0.0f;
+        n.special = n.special || options_special(o);
+        n.norm = n.norm || o->norm;
+        n.apart = n.apart || o->norm == MLSTM_NORM_PRODUCTS;
+        if (n.joined)
+            n.row = larger(n.row, round_up((size_t)o->input, 4 * w));
+        if (d->projection != NONE) {
+            const struct matrix *p = &layout->matrices[d->projection];
+            n.dy = larger(n.dy, (size_t)p->panels * (size_t)p->width);
+        }
+        if (layer->highway != NONE) {
+            const struct matrix *p = &layout->matrices[layer->highway];
+            n.dy = larger(n.dy, (size_t)p->panels * (size_t)p->width);
+        }
+    }
+    return n;
+}
+
+static void lay_out_shared(struct plan *plan)
+{
+    struct mlstm_state *state = plan->state;
+    const struct needs n = add_up_needs(state->layout);
+    const size_t w = (size_t)state->layout->kernels->width;
+    const size_t batch = (size_t)state->batch + w;
+    const size_t chunk = (size_t)state->chunk * (size_t)state->batch + w;
+    state->out_row = n.row;
+    if (n.special) {
+        state->sums = take(plan, batch, n.panels, 1);
+        state->drop = take(plan, batch, n.row, 1);
+        state->keep_c = take(plan, batch, n.row, 1);
+        state->keep_h = take(plan, batch, n.row, 1);
+    }
+    if (n.joined && !n.special)
+        state->drop = take(plan, batch, n.row, 1);
+    if (state->window == 0) {
+        state->preact = take(plan, state->chunk_rows, n.panels, 1);
+        return;
+    }
+    state->x = take(plan, (size_t)state->slots, (size_t)state->batch, (size_t)state->inputs);
+    add_record(state, state->x, (size_t)state->batch * (size_t)state->inputs, 1, 0);
+    state->dh_out = take(plan, chunk, n.row, 1);
+    state->dc_out = take(plan, chunk, n.row, 1);
+    state->dgates = take(plan, state->chunk_rows, n.panels, 1);
+    if (n.dy)
+        state->dy = take(plan, state->chunk_rows, n.dy, 1);
+    if (n.joined) {
+        state->dh_part = take(plan, chunk, n.row, 1);
+        state->dc_part = take(plan, chunk, n.row, 1);
+        state->dskip = take(plan, chunk, n.row, 1);
+        state->dx_part = take(plan, chunk, n.row, 1);
+        state->dx_sum = take(plan, chunk, n.row, 1);
+    }
+    if (n.norm) {
+        state->dinputs = take(plan, state->chunk_rows, n.panels, 1);
+        state->dnormal_c = take(plan, chunk, n.row, 1);
+    }
+    if (n.apart)
+        state->dsums = take(plan, state->chunk_rows, n.panels, 1);
+    if (n.special) {
+        state->dh_new = take(plan, batch, n.row, 1);
+        state->dout = take(plan, batch, n.row, 1);
+        state->dh_rest = take(plan, batch, n.row, 1);
+        state->dh_sums = take(plan, batch, n.row, 1);
+    }
+}
+
+void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, float *base,
+                    struct arena *arena)
+{
+    struct plan plan = {state, base, arena};
+    state->chunk_rows = (size_t)state->chunk * (size_t)state->batch + 1;
+    state->record_count = 0;
+    for (int32_t d = 0; d < state->layout->directions; d++)
+        lay_out_direction(&plan, stack, d);
+    for (int32_t l = 0; l < state->layout->layers; l++)
+        lay_out_junction(&plan, l);
+    lay_out_shared(&plan);
+}
+
+size_t record_limit(const struct layout *layout)
+{
+    return 10 * (size_t)layout->directions + 6 * (size_t)layout->layers + 1;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include "alloc.h"
+#include "stack.h"
+#include "state.h"
+
+/* Where every array of a state lies in its arena; with `base` NULL only their sizes are added up. */
+void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, float *base,
+                    struct arena *arena);
+
+/* The most records that a state of this layout has. */
+size_t record_limit(const struct layout *layout);
+
+#endif

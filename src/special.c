@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+#include "special.h"
+
+#include <string.h>
+
+#include "products.h"
+
+/* One direction of a special layer, for one worker, on its way through the steps of a chunk. */
+struct walk {
+    const struct mlstm_stack *stack;
+    const struct mlstm_state *state;
+    const struct direction *d;
+    const struct options *options;
+    const struct direction_state *s;
+    const struct matrix *kernel, *projection;
+    int32_t index;
+    struct worker *worker;
+    bool alone;       /* this worker's rows go through all steps without the others */
+    struct range row; /* which, or, where they share panels, this worker's in what is done by rows */
+};
+
+static struct walk begin_walk(const struct mlstm_stack *stack, const struct mlstm_state *state,
+                              int32_t direction, struct worker *worker)
+{
+    const struct layout *layout = state->layout;
+    const struct direction *d = &layout->direction[direction];
+    struct walk w = {
+        .stack = stack,
+        .state = state,
+        .d = d,
+        .options = &layout->layer[d->layer].options,
+        .s = &state->directions[direction],
+        .kernel = &layout->matrices[d->kernel],
+        .projection = d->projection == NONE ? NULL : &layout->matrices[d->projection],
+        .index = direction,
+        .worker = worker,
+        .row = {0, state->batch},
+    };
+    w.alone = worker->count == 1 || worker_rows(worker, state->batch, &w.row);
+    if (!w.alone)
+        w.row = share_rows(worker, state->batch);
+    return w;
+}
+
+static void wait_for_others(const struct walk *w)
+{
+    if (!w->alone)
+        worker_wait(w->worker);
+}
+
+/* This worker's part of a product over the batch. */
+static struct grid product_panels(const struct walk *w, const struct matrix *m)
+{
+    return w->alone ? (struct grid){w->row, {0, m->panels}}
+                    : share_panels(w->worker, m, w->state->batch);
+}
+
+static struct grid product_blocks(const struct walk *w, const struct part *part)
+{
+    return w->alone ? (struct grid){w->row, {0, part->blocks}}
+                    : share_blocks(w->worker, part, w->state->batch);
+}
+
+/* An array of a step in the record, or of the only one. */
+static float *step_of(const struct walk *w, float *values, size_t row, int32_t slot)
+{
+    return values ? values + (size_t)slot * w->s->step_rows * row : NULL;
+}
+
+static float *slot_of(const struct walk *w, float *values, size_t row, int32_t slot)
+{
+    return values + (size_t)slot * (size_t)w->state->batch * row;
+}
+
+/* Panels of step t of the chunk, which is step `slot` of the window. */
+static float *panels_of(const struct walk *w, float *values, int32_t slot, int32_t t)
+{
+    if (!values)
+        return NULL;
+    return values + (size_t)(w->state->window > 0 ? slot : t) * w->s->gates_step;
+}
+
+static struct rows rows_from(const float *values, size_t row, int32_t first)
+{
+    return (struct rows){values ? values + (size_t)first * row : NULL, row};
+}
+
+/* h of a step before it is clipped or kept by zoneout. */
+static float *new_h(const struct walk *w, int32_t slot)
+{
+    return w->s->h_new ? step_of(w, w->s->h_new, w->s->h_row, slot)
+                       : slot_of(w, w->s->h, w->s->h_row, slot + 1);
+}
+
+static bool drops(const struct walk *w, int32_t what)
+{
+    return w->state->training && w->options->recurrent_dropout > 0.0f &&
+           w->options->recurrent_what == what;
+}
+
+static void draw(const struct walk *w, int32_t kind, int32_t slot, bool sequence, float rate,
+                 float chosen, float other, int32_t units, float *out)
+{
+    const struct mlstm_state *state = w->state;
+    state->layout->kernels->mask(&(struct mask){
+        .out = out,
+        .row = state->out_row,
+        .units = units,
+        .row_begin = w->row.begin,
+        .row_end = w->row.end,
+        .key = {state->key[0], state->key[1]},
+        .step = sequence ? UINT32_MAX : state->step + (uint32_t)slot,
+        .stream = (uint32_t)w->d->layer * 16 + (w->d->reverse ? 8 : 0) + (uint32_t)kind,
+        .rate = rate,
+        .chosen = chosen,
+        .other = other,
+    });
+}
+
+/* The masks of one step for this worker's rows. Without training zoneout keeps its rate of everything. */
+static void draw_masks(const struct walk *w, int32_t slot)
+{
+    const struct options *o = w->options;
+    const bool training = w->state->training;
+    if (training && o->recurrent_dropout > 0.0f)
+        draw(w, MASK_RECURRENT, slot, o->recurrent_mask == MLSTM_MASK_SEQUENCE,
+             o->recurrent_dropout, 0.0f, 1.0f / (1.0f - o->recurrent_dropout),
+             o->recurrent_what == MLSTM_DROP_HIDDEN ? options_recurrent(o) : o->hidden,
+             w->state->drop);
+    if (o->zoneout_c > 0.0f)
+        draw(w, MASK_ZONEOUT_C, slot, false, training ? o->zoneout_c : 1.0f,
+             training ? 1.0f : o->zoneout_c, 0.0f, o->hidden, w->state->keep_c);
+    if (o->zoneout_h > 0.0f)
+        draw(w, MASK_ZONEOUT_H, slot, false, training ? o->zoneout_h : 1.0f,
+             training ? 1.0f : o->zoneout_h, 0.0f, options_recurrent(o), w->state->keep_h);
+}
+
+/* What the kernels are given for a step. Masks lie in rows of `out_row`, as everything of one step does. */
+static struct special describe(const struct walk *w, int32_t slot, int32_t t)
+{
+    const struct mlstm_state *state = w->state;
+    const struct direction *d = w->d;
+    const struct direction_state *s = w->s;
+    const struct matrix *m = w->kernel;
+    const struct matrix *vectors = d->vectors == NONE ? NULL : &state->layout->matrices[d->vectors];
+    const size_t width = (size_t)m->width;
+    const float *params = w->stack->params;
+    float *c_next = slot_of(w, s->c, s->row, slot + 1);
+    return (struct special){
+        .units = m->units,
+        .panels = m->panels,
+        .keep = matrix_keep(m),
+        .forget_bias = w->options->forget_bias,
+        .cell_clip = w->options->cell_clip,
+        .epsilon = w->options->epsilon,
+        .coupled = w->options->coupled,
+        .bias = params + m->offset,
+        .bias_panel = m->panel,
+        .vectors = vectors ? params + vectors->offset : NULL,
+        .vectors_panel = vectors ? vectors->panel : 0,
+        .peephole = d->peephole,
+        .gain = d->gain,
+        .gain_h = d->gain_h,
+        .norm_c = d->norm_c,
+        .norm_c_apart = w->options->norm == MLSTM_NORM_PRODUCTS,
+        .gates = panels_of(w, s->gates ? s->gates : state->preact, slot, t),
+        .gates_panel = s->gates ? s->gates_panel : state->chunk_rows * width,
+        .sums = state->sums,
+        .sums_panel = (size_t)state->batch * width,
+        .normal = panels_of(w, s->normal, slot, t),
+        .normal_h = panels_of(w, s->normal_h, slot, t),
+        .normal_c = step_of(w, s->normal_c, s->row, slot),
+        .scales = step_of(w, s->scales, SCALES, slot),
+        .c = slot_of(w, s->c, s->row, slot),
+        .c_new = s->c_new ? step_of(w, s->c_new, s->row, slot) : c_next,
+        .c_next = c_next,
+        .tanh_c = step_of(w, s->tanh_c, s->row, slot),
+        .out = s->unprojected ? step_of(w, s->unprojected, s->row, slot) : new_h(w, slot),
+        .row = s->row,
+        .drop = drops(w, MLSTM_DROP_CANDIDATE) ? state->drop : NULL,
+        .keep_c = s->c_new ? state->keep_c : NULL,
+        .mask_row = state->out_row,
+    };
+}
+
+/* h as the recurrent kernel reads it at a step. */
+static struct rows recurrent_input(const struct walk *w, int32_t slot)
+{
+    const struct direction_state *s = w->s;
+    if (drops(w, MLSTM_DROP_HIDDEN))
+        return rows_from(step_of(w, s->h_read, s->h_row, slot), s->h_row, 0);
+    return rows_from(slot_of(w, s->h, s->h_row, slot), s->h_row, 0);
+}
+
+struct rows special_recurrent_input(const struct mlstm_state *state, int32_t direction,
+                                    int32_t slot)
+{
+    const struct layout *layout = state->layout;
+    const struct walk w = {
+        .state = state,
+        .options = &layout->layer[layout->direction[direction].layer].options,
+        .s = &state->directions[direction],
+    };
+    return recurrent_input(&w, slot);
+}
+
+static void drop_hidden(const struct walk *w, int32_t slot)
+{
+    const struct direction_state *s = w->s;
+    const size_t first = (size_t)w->row.begin;
+    const struct rows none = {NULL, 0};
+    if (!drops(w, MLSTM_DROP_HIDDEN))
+        return;
+    w->state->layout->kernels->mix(
+        rows_from(slot_of(w, s->h, s->h_row, slot), s->h_row, w->row.begin),
+        rows_from(w->state->drop, w->state->out_row, w->row.begin), none,
+        step_of(w, s->h_read, s->h_row, slot) + first * s->h_row, s->h_row,
+        w->row.end - w->row.begin, options_recurrent(w->options));
+}
+
+/* h after clip and zoneout, for a run of rows. */
+static void settle_hidden(const struct walk *w, int32_t slot, struct range run)
+{
+    const struct direction_state *s = w->s;
+    const struct kernels *kernels = w->state->layout->kernels;
+    const int32_t rows = run.end - run.begin, units = options_recurrent(w->options);
+    const struct rows none = {NULL, 0};
+    if (!s->h_new)
+        return;
+    float *h_new = new_h(w, slot) + (size_t)run.begin * s->h_row;
+    float *h_next = slot_of(w, s->h, s->h_row, slot + 1) + (size_t)run.begin * s->h_row;
+    if (w->options->projection_clip > 0.0f)
+        kernels->clip(h_new, (size_t)rows * s->h_row, w->options->projection_clip);
+    if (w->options->zoneout_h > 0.0f)
+        kernels->blend(rows_from(w->state->keep_h, w->state->out_row, run.begin),
+                       rows_from(slot_of(w, s->h, s->h_row, slot), s->h_row, run.begin),
+                       rows_from(h_new, s->h_row, 0), h_next, s->h_row, rows, units);
+    else
+        kernels->mix(rows_from(h_new, s->h_row, 0), none, none, h_next, s->h_row, rows, units);
+}
+
+static void forward_step(const struct walk *w, int32_t slot, int32_t t)
+{
+    const struct mlstm_state *state = w->state;
+    const struct direction_state *s = w->s;
+    const struct matrix *m = w->kernel, *p = w->projection;
+    const size_t width = (size_t)m->width;
+    struct special special = describe(w, slot, t);
+
+    draw_masks(w, slot);
+    drop_hidden(w, slot);
+    wait_for_others(w);
+    const struct target sums = {PRODUCT_ZERO, state->sums, width, special.sums_panel,
+                                m->panels * m->width};
+    struct grid grid = product_panels(w, m);
+    for EACH_RUN(run, state, slot, grid.row)
+        multiply(w->stack, m, PART_H, recurrent_input(w, slot), &sums,
+                 (struct grid){run, grid.panel});
+    wait_for_others(w);
+    for EACH_RUN(run, state, slot, w->row) {
+        special.row_begin = run.begin;
+        special.row_end = run.end;
+        state->layout->kernels->special_forward(&special);
+        if (!p)
+            settle_hidden(w, slot, run);
+    }
+    wait_for_others(w);
+    if (!p)
+        return;
+    const struct target h = rows_target(PRODUCT_ZERO, new_h(w, slot), s->h_row,
+                                        (size_t)p->panels * (size_t)p->width);
+    grid = product_panels(w, p);
+    for EACH_RUN(run, state, slot, grid.row)
+        multiply(w->stack, p, 0, rows_from(special.out, s->row, 0), &h,
+                 (struct grid){run, grid.panel});
+    wait_for_others(w);
+    for EACH_RUN(run, state, slot, w->row)
+        settle_hidden(w, slot, run);
+    wait_for_others(w);
+}
+
+/* What a later product over the whole chunk reads must be numbers where rows have ended, too. */
+static void clear_ended(const struct walk *w, int32_t first, int32_t steps)
+{
+    const struct direction_state *s = w->s;
+    if (s->step_rows == 0)
+        return;
+    if (s->unprojected)
+        state_clear_ended(w->state, first, steps, step_of(w, s->unprojected, s->row, first), s->row);
+    if (s->h_read)
+        state_clear_ended(w->state, first, steps, step_of(w, s->h_read, s->h_row, first), s->h_row);
+}
+
+void special_forward_steps(const struct forward_pass *pass, int32_t direction, struct worker *worker)
+{
+    const struct walk w = begin_walk(pass->stack, pass->state, direction, worker);
+    for (int32_t t = 0; t < pass->steps; t++)
+        forward_step(&w, pass->state->position + t, t);
+    worker_wait(worker);
+    if (worker->index == 0)
+        clear_ended(&w, pass->state->position, pass->steps);
+}
+
+/* What comes from above and from later, back through zoneout and clip: dh_new, and dh_rest past them. */
+static void settle_hidden_back(const struct walk *w, int32_t slot, struct rows dh, struct range run)
+{
+    const struct mlstm_state *state = w->state;
+    const struct direction_state *s = w->s;
+    const struct kernels *kernels = state->layout->kernels;
+    const int32_t rows = run.end - run.begin, units = options_recurrent(w->options);
+    const size_t first = (size_t)run.begin * state->out_row;
+    const struct rows none = {NULL, 0};
+    float *dh_new = state->dh_new + first, *dh_rest = state->dh_rest + first;
+    const struct rows all = rows_from(dh_new, state->out_row, 0);
+    kernels->mix(rows_from(s->dh_carry, s->h_carry_row, run.begin), none,
+                 rows_from(dh.at, dh.row, run.begin), dh_new, state->out_row, rows, units);
+    if (w->options->zoneout_h > 0.0f) {
+        const struct rows keep = rows_from(state->keep_h, state->out_row, run.begin);
+        kernels->blend(keep, all, none, dh_rest, state->out_row, rows, units);
+        kernels->blend(keep, none, all, dh_new, state->out_row, rows, units);
+    }
+    if (w->options->projection_clip > 0.0f)
+        kernels->pass_clip(rows_from(new_h(w, slot), s->h_row, run.begin),
+                           w->options->projection_clip, dh_new, state->out_row, rows, units);
+}
+
+/* The gradient on the step before through h: back through dropout, and what zoneout let past. */
+static void carry_hidden(const struct walk *w, struct range run)
+{
+    const struct mlstm_state *state = w->state;
+    const struct direction_state *s = w->s;
+    const bool drop = drops(w, MLSTM_DROP_HIDDEN), rest = w->options->zoneout_h > 0.0f;
+    state->layout->kernels->mix(
+        rows_from(state->dh_sums, state->out_row, run.begin),
+        rows_from(drop ? state->drop : NULL, state->out_row, run.begin),
+        rows_from(rest ? state->dh_rest : NULL, state->out_row, run.begin),
+        s->dh_carry + (size_t)run.begin * s->h_carry_row, s->h_carry_row, run.end - run.begin,
+        options_recurrent(w->options));
+}
+
+/* What the kernels are given for a step back. */
+static struct special_backward describe_back(const struct walk *w, int32_t slot, int32_t t,
+                                             struct rows dc)
+{
+    const struct mlstm_state *state = w->state;
+    const struct direction *d = w->d;
+    const size_t width = (size_t)w->kernel->width;
+    const size_t step = (size_t)t * (size_t)state->batch;
+    float *dgates = state->dgates + step * width;
+    return (struct special_backward){
+        .forward = describe(w, slot, t),
+        .dout = w->projection ? state->dout : state->dh_new,
+        .dout_row = state->out_row,
+        .dc_out = dc.at ? dc.at + step * dc.row : NULL,
+        .dc_out_row = dc.row,
+        .dc_carry = w->s->dc_carry,
+        .carry_row = w->s->carry_row,
+        .dinputs = d->gain == NONE ? dgates : state->dinputs + step * width,
+        .dgates = dgates,
+        .dsums = d->gain_h == NONE ? dgates : state->dsums + step * width,
+        .dgates_panel = state->chunk_rows * width,
+        .dnormal_c = d->norm_c == NONE ? NULL : state->dnormal_c + step * state->out_row,
+        .dnormal_row = state->out_row,
+    };
+}
+
+static void backward_step(const struct walk *w, int32_t slot, int32_t t, struct rows dh,
+                          struct rows dc)
+{
+    const struct mlstm_state *state = w->state;
+    const struct matrix *m = w->kernel, *p = w->projection;
+    const size_t step = (size_t)t * (size_t)state->batch;
+    const struct part *recurrent = &m->parts[PART_H];
+    struct special_backward special = describe_back(w, slot, t, dc);
+    if (dh.at)
+        dh.at += step * dh.row;
+
+    draw_masks(w, slot);
+    for EACH_RUN(run, state, slot, w->row) {
+        settle_hidden_back(w, slot, dh, run);
+        if (p)
+            pack_panels(state, p, (struct rows){state->dh_new, state->out_row}, run,
+                        (int32_t)step + run.begin);
+    }
+    wait_for_others(w);
+    if (p) {
+        const struct target out = rows_target(PRODUCT_ZERO, state->dout, state->out_row,
+                                              (size_t)p->parts[0].blocks *
+                                                  (size_t)p->parts[0].width);
+        const struct grid grid = product_blocks(w, &p->parts[0]);
+        for EACH_RUN(run, state, slot, grid.row)
+            multiply_back(w->stack, p, 0, state->dy + step * (size_t)p->width,
+                          state->chunk_rows * (size_t)p->width, &out,
+                          (struct grid){run, grid.panel});
+        wait_for_others(w);
+    }
+    for EACH_RUN(run, state, slot, w->row) {
+        special.forward.row_begin = run.begin;
+        special.forward.row_end = run.end;
+        state->layout->kernels->special_backward(&special);
+    }
+    wait_for_others(w);
+    const struct target sums = rows_target(PRODUCT_ZERO, state->dh_sums, state->out_row,
+                                           (size_t)recurrent->blocks * (size_t)recurrent->width);
+    const struct grid grid = product_blocks(w, recurrent);
+    for EACH_RUN(run, state, slot, grid.row)
+        multiply_back(w->stack, m, PART_H, special.dsums, special.dgates_panel, &sums, (struct grid){run, grid.panel});
+    wait_for_others(w);
+    for EACH_RUN(run, state, slot, w->row)
+        carry_hidden(w, run);
+    wait_for_others(w);
+}
+
+/* The gradients of vectors over all steps of the chunk, each worker some panels. */
+static void add_vector_gradients(const struct backward_pass *pass, const struct walk *w)
+{
+    const struct mlstm_state *state = w->state;
+    const struct layout *layout = state->layout;
+    const struct matrix *m = w->kernel, *vectors = &layout->matrices[w->d->vectors];
+    const struct rows none = {NULL, 0};
+    struct range all, panel;
+    worker_share(w->worker, 1, m->panels, &all, &panel);
+    struct special_vectors v = {
+        .backward = describe_back(w, pass->first, 0, none),
+        .panel_begin = panel.begin,
+        .panel_end = all.begin < all.end ? panel.end : panel.begin,
+        .vectors = pass->grads->values + vectors->offset,
+        .bias = pass->grads->values + m->offset,
+    };
+    struct special *s = &v.backward.forward;
+    s->row_end = pass->steps * state->batch;
+    if (!state->limited) {
+        layout->kernels->special_vectors(&v);
+        return;
+    }
+    for (int32_t t = 0; t < pass->steps; t++)
+        for EACH_RUN(run, state, pass->first + t, ((struct range){0, state->batch})) {
+            s->row_begin = t * state->batch + run.begin;
+            s->row_end = t * state->batch + run.end;
+            layout->kernels->special_vectors(&v);
+        }
+}
+
+void special_backward_steps(const struct backward_pass *pass, int32_t direction, struct rows dh,
+                            struct rows dc, struct worker *worker)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct walk w = begin_walk(pass->stack, state, direction, worker);
+    for (int32_t t = pass->steps - 1; t >= 0; t--)
+        backward_step(&w, pass->first + t, t, dh, dc);
+    worker_wait(worker);
+    if (pass->grads && w.d->vectors != NONE)
+        add_vector_gradients(pass, &w);
+    if (pass->grads && w.projection) {
+        const struct direction_state *s = w.s;
+        add_gradient(pass, w.projection, 0,
+                     rows_from(step_of(&w, s->unprojected, s->row, pass->first), s->row, 0),
+                     state->dy, worker);
+    }
+    worker_wait(worker);
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+
+#include "support.h"
+
+#include <fenv.h>
+#include <math.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+static const struct shape shape = {3, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+
+static const struct shape special = {
+    3, 5, 1, {3, 19}, 4, MLSTM_READOUT_H, 1, .training = 1, .seed = 1,
+    .options = {{.more_biases = 1, .peepholes = 1, .projection = 7, .norm = MLSTM_NORM_GATES,
+                 .epsilon = 1e-3f, .cell_clip = 0.7f, .zoneout_h = 0.3f, .dropout = 0.3f,
+                 .merge = MLSTM_MERGE_SUM, .learned = 1}}};
+
+enum { OUTPUTS = 4, ROWS = 5 * 3, ENDS = 8 };
+
+/* What the calls below work on, and where they leave what they give. */
+static struct world {
+    struct model *m, *special;
+    mlstm_grads *more;
+    mlstm_state *threaded;
+    mlstm_optimizer *optimizers[10];
+    struct results *results;
+    float y[ROWS * OUTPUTS], p[ROWS * OUTPUTS], d[ENDS][ROWS * OUTPUTS], numbers[16];
+    float weights[76];
+    int32_t labels[ROWS];
+    int64_t streak;
+    mlstm_status status;
+} w;
+
+static void make_optimizers(const mlstm_stack *stack, mlstm_optimizer **optimizers)
+{
+    assert_ok(mlstm_sgd_create(stack, 0.3f, 0, 0, &optimizers[0]));
+    assert_ok(mlstm_sgd_create(stack, 0.3f, 0.7f, 1, &optimizers[1]));
+    assert_ok(mlstm_adagrad_create(stack, 0.3f, 0.1f, &optimizers[2]));
+    assert_ok(mlstm_rmsprop_create(stack, 0.3f, 0.7f, 0.1f, 1e-6f, 0, &optimizers[3]));
+    assert_ok(mlstm_rmsprop_create(stack, 0.3f, 0.7f, 0.1f, 1e-6f, 1, &optimizers[4]));
+    assert_ok(mlstm_adam_create(stack, 0.3f, 0.9f, 0.99f, 1e-6f, &optimizers[5]));
+    assert_ok(mlstm_adamw_create(stack, 0.3f, 0.9f, 0.99f, 1e-6f, 0.1f, &optimizers[6]));
+    assert_ok(mlstm_amsgrad_create(stack, 0.3f, 0.9f, 0.99f, 1e-6f, &optimizers[7]));
+    assert_ok(mlstm_nadam_create(stack, 0.3f, 0.9f, 0.99f, 1e-6f, 0.3f, &optimizers[8]));
+    assert_ok(mlstm_lion_create(stack, 0.3f, 0.9f, 0.99f, 0.1f, &optimizers[9]));
+    assert_ok(mlstm_optimizer_set_weight_decay(optimizers[5], "layer0.kernel", 0.3f));
+    assert_ok(mlstm_optimizer_set_weight_decay(optimizers[6], "layer0.kernel", 0.3f));
+}
+
+static void begin(void)
+{
+    memset(&w, 0, sizeof w);
+    w.m = new_model(&shape, 1);
+    w.special = new_model(&special, 1);
+    w.results = new_results(&shape);
+    assert_ok(mlstm_grads_create(w.m->stack, &w.more));
+    assert_ok(mlstm_state_create(w.m->stack, shape.batch, shape.steps, &w.threaded));
+    make_optimizers(w.m->stack, w.optimizers);
+    struct random random = {3};
+    random_fill(&random, w.weights, COUNT(w.weights), 0.5f, 2);
+    for (int32_t r = 0; r < ROWS; r++)
+        w.labels[r] = r % OUTPUTS;
+}
+
+static void end(void)
+{
+    mlstm_grads_destroy(w.more);
+    mlstm_state_destroy(w.threaded);
+    for (size_t i = 0; i < COUNT(w.optimizers); i++)
+        mlstm_optimizer_destroy(w.optimizers[i]);
+    free_results(w.results);
+    free_model(w.m);
+    free_model(w.special);
+}
+
+/* Calls, one for each public function with arithmetic; what is refused must be so in every mode. */
+#define CALL(name, expression)                                                                     \
+    static void name(void)                                                                         \
+    {                                                                                              \
+        w.status = (expression);                                                                   \
+    }
+
+CALL(init, mlstm_stack_init(w.m->stack, MLSTM_ORTHOGONAL, 5))
+CALL(init_param, mlstm_stack_init_param(w.m->stack, "layer0.bias", MLSTM_NORMAL, 0.1f, 0.3f, 5))
+CALL(init_uniform, mlstm_stack_init_param(w.m->stack, "layer1.bias", MLSTM_UNIFORM, 0, 0.3f, 5))
+CALL(begin_window, mlstm_state_begin_window(w.m->state))
+CALL(forward, mlstm_forward(w.m->stack, w.m->state, w.m->x, shape.steps - 1, w.y))
+CALL(step_forward, mlstm_step_forward(w.m->stack, w.m->state, w.m->x, w.y + 12 * OUTPUTS))
+CALL(softmax, mlstm_softmax_cross_entropy(w.y, w.labels, ROWS, OUTPUTS, w.p, w.d[0], &w.numbers[0]))
+CALL(weighted, mlstm_softmax_cross_entropy_weighted(w.y, w.labels, w.weights, ROWS, OUTPUTS, 3,
+                                                    0.1f, w.p, w.d[1], &w.numbers[1]))
+CALL(sigmoid, mlstm_sigmoid_cross_entropy(w.y, w.p, ROWS * OUTPUTS, w.d[2], &w.numbers[2]))
+CALL(absolute, mlstm_absolute_error(w.y, w.p, ROWS * OUTPUTS, w.d[3], &w.numbers[3]))
+CALL(huber, mlstm_huber_loss(w.y, w.p, ROWS * OUTPUTS, 0.3f, w.d[4], &w.numbers[4]))
+CALL(squared, mlstm_squared_error(w.y, w.p, ROWS * OUTPUTS, w.d[5], &w.numbers[5]))
+CALL(backward, mlstm_backward(w.m->stack, w.m->state, w.d[0], w.m->dh_top, w.m->dc_top,
+                              w.results->dx, w.m->grads))
+CALL(special_bias, mlstm_stack_set_param(w.special->stack, "layer0.bias_h", w.weights, 76))
+CALL(special_forward, mlstm_forward(w.special->stack, w.special->state, w.special->x,
+                                    special.steps, w.d[7]))
+CALL(special_backward, mlstm_backward(w.special->stack, w.special->state, w.d[0], NULL, NULL, NULL,
+                                      w.special->grads))
+CALL(threads, mlstm_state_set_threads(w.threaded, 3))
+CALL(threaded, mlstm_forward(w.m->stack, w.threaded, w.m->x, shape.steps, w.d[6]))
+CALL(scale, mlstm_grads_scale(w.m->grads, 1 / 3.0f))
+CALL(add, mlstm_grads_add(w.more, w.m->grads))
+CALL(norm, mlstm_grads_norm(w.m->grads, &w.numbers[6]))
+CALL(check, mlstm_grads_check(w.m->grads, NULL))
+CALL(clip_norm, mlstm_grads_clip_norm(w.m->grads, 0.1f, &w.numbers[7]))
+CALL(clip_value, mlstm_grads_clip_value(w.m->grads, 0.01f))
+CALL(clip_param_norm, mlstm_grads_clip_param_norm(w.m->grads, 0.01f))
+CALL(sgd, mlstm_apply_grads(w.optimizers[0], w.m->stack, w.more))
+CALL(nesterov, mlstm_apply_grads(w.optimizers[1], w.m->stack, w.more))
+CALL(adagrad, mlstm_apply_grads(w.optimizers[2], w.m->stack, w.more))
+CALL(rmsprop, mlstm_apply_grads(w.optimizers[3], w.m->stack, w.more))
+CALL(centered, mlstm_apply_grads(w.optimizers[4], w.m->stack, w.more))
+CALL(adam, mlstm_apply_grads(w.optimizers[5], w.m->stack, w.more))
+CALL(adamw, mlstm_apply_grads(w.optimizers[6], w.m->stack, w.more))
+CALL(amsgrad, mlstm_apply_grads(w.optimizers[7], w.m->stack, w.more))
+CALL(step_count, mlstm_optimizer_set_step_count(w.optimizers[8], 1000))
+CALL(nadam, mlstm_apply_grads(w.optimizers[8], w.m->stack, w.more))
+CALL(lion, mlstm_apply_grads(w.optimizers[9], w.m->stack, w.more))
+
+#define SCHEDULE(name, index, expression)                                                          \
+    static void name(void)                                                                         \
+    {                                                                                              \
+        w.numbers[index] = (expression);                                                           \
+    }
+
+SCHEDULE(schedule_step, 8, mlstm_schedule_step(0.1f, 7, 3, 0.3f))
+SCHEDULE(schedule_exponential, 9, mlstm_schedule_exponential(0.1f, 7, 3, 0.3f))
+SCHEDULE(schedule_cosine, 10, mlstm_schedule_cosine(0.1f, 7, 11, 0.3f))
+SCHEDULE(schedule_warmup, 11, mlstm_schedule_warmup(0.1f, 7, 11, 0.3f))
+SCHEDULE(loss_scale, 12, mlstm_schedule_loss_scale(0.7f, 0, 5, 2, 0.3f, &w.streak))
+SCHEDULE(no_schedule, 13, mlstm_schedule_exponential(0.1f, 7, 3, NAN))
+
+/* NaN in the caller's arguments is refused without a trap. */
+#define REFUSAL(name, expression) CALL(name, !(expression))
+static mlstm_optimizer *none;
+REFUSAL(no_momentum, mlstm_sgd_create(w.m->stack, 1, NAN, 0, &none))
+REFUSAL(no_decay, mlstm_rmsprop_create(w.m->stack, 1, NAN, 0, 1, 0, &none))
+REFUSAL(no_epsilon, mlstm_adam_create(w.m->stack, 1, 0.5f, 0.5f, NAN, &none))
+REFUSAL(no_weight_decay, mlstm_optimizer_set_weight_decay(w.optimizers[0], "layer0.bias", NAN))
+REFUSAL(no_max_norm, mlstm_grads_clip_norm(w.m->grads, NAN, NULL))
+REFUSAL(no_param_norm, mlstm_grads_clip_param_norm(w.m->grads, NAN))
+REFUSAL(no_limit, mlstm_grads_clip_value(w.m->grads, NAN))
+REFUSAL(no_delta, mlstm_huber_loss(w.y, w.p, 4, NAN, NULL, NULL))
+REFUSAL(no_smoothing, mlstm_softmax_cross_entropy_weighted(w.y, w.labels, NULL, ROWS, OUTPUTS, 3,
+                                                           NAN, NULL, NULL, NULL))
+
+#define ROW(name) {#name, name}
+static const struct {
+    const char *name;
+    void (*run)(void);
+} calls[] = {
+    ROW(init), ROW(init_param), ROW(init_uniform), ROW(begin_window), ROW(forward),
+    ROW(step_forward), ROW(softmax), ROW(weighted), ROW(sigmoid), ROW(absolute), ROW(huber),
+    ROW(squared), ROW(backward), ROW(special_bias), ROW(special_forward), ROW(special_backward),
+    ROW(threads), ROW(threaded), ROW(scale), ROW(add), ROW(norm), ROW(check), ROW(clip_norm),
+    ROW(clip_value), ROW(clip_param_norm), ROW(sgd), ROW(nesterov), ROW(adagrad), ROW(rmsprop),
+    ROW(centered), ROW(adam), ROW(adamw), ROW(amsgrad), ROW(step_count), ROW(nadam), ROW(lion), ROW(schedule_step), ROW(schedule_exponential),
+    ROW(schedule_cosine), ROW(schedule_warmup), ROW(loss_scale), ROW(no_schedule),
+    ROW(no_momentum), ROW(no_decay), ROW(no_epsilon), ROW(no_weight_decay), ROW(no_max_norm),
+    ROW(no_param_norm), ROW(no_limit), ROW(no_delta), ROW(no_smoothing),
+};
+
+/* Everything that the calls have made. */
+struct seen {
+    float params[3000], grads[3000], more[3000], special[3000], y[ROWS * OUTPUTS], p[ROWS * OUTPUTS];
+    float d[ENDS][ROWS * OUTPUTS], dx[ROWS * 3], numbers[16];
+};
+
+static void look(struct seen *seen)
+{
+    memset(seen, 0, sizeof *seen);
+    assert_true(param_numbers(&shape) <= COUNT(seen->params));
+    get_params(w.m->stack, seen->params);
+    get_grads(w.m->stack, w.m->grads, seen->grads);
+    get_grads(w.m->stack, w.more, seen->more);
+    assert_true(param_numbers(&special) <= COUNT(seen->special));
+    get_grads(w.special->stack, w.special->grads, seen->special);
+    memcpy(seen->y, w.y, sizeof w.y);
+    memcpy(seen->p, w.p, sizeof w.p);
+    memcpy(seen->d, w.d, sizeof w.d);
+    memcpy(seen->dx, w.results->dx, sizeof seen->dx);
+    memcpy(seen->numbers, w.numbers, sizeof w.numbers);
+}
+
+/* The mode of this thread, all of it that can be read. */
+struct mode {
+    int rounding, flags;
+    uint64_t control, status;
+};
+
+static struct mode mode_now(void)
+{
+    struct mode mode = {fegetround(), fetestexcept(FE_ALL_EXCEPT), 0, 0};
+#if defined(__x86_64__)
+    mode.control = _mm_getcsr();
+#elif defined(__aarch64__)
+    __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(mode.control), "=r"(mode.status));
+#endif
+    return mode;
+}
+
+static void upward(void)
+{
+    fesetround(FE_UPWARD);
+}
+
+static void downward_with_flags(void)
+{
+    fesetround(FE_DOWNWARD);
+    feraiseexcept(FE_ALL_EXCEPT);
+}
+
+static void ordinary(void) {}
+
+/* As after -ffast-math. */
+static void flushing(void)
+{
+#if defined(__x86_64__)
+    _mm_setcsr(_mm_getcsr() | 0x8040);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" ::"r"((uint64_t)1 << 24));
+#endif
+}
+
+/* Where the processor can: whatever is inexact outside of the library's own mode is a SIGFPE. */
+static void trapping(void)
+{
+#if defined(__GLIBC__)
+    feenableexcept(FE_ALL_EXCEPT);
+#endif
+}
+
+/* All calls, each in the mode, which it leaves as it was. */
+static void run_all(const char *name, void (*set_mode)(void), struct seen *seen)
+{
+    begin();
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        w.status = MLSTM_OK;
+        fesetenv(FE_DFL_ENV);
+        set_mode();
+        const struct mode before = mode_now();
+        calls[i].run();
+        const struct mode after = mode_now();
+        fesetenv(FE_DFL_ENV);
+        if (w.status != MLSTM_OK)
+            fail_msg("%s, %s: %s", name, calls[i].name, mlstm_last_error());
+        if (memcmp(&before, &after, sizeof before) != 0)
+            fail_msg("%s, %s: rounding %d, now %d; flags %#x, now %#x; control %#llx, now %#llx",
+                     name, calls[i].name, before.rounding, after.rounding, before.flags,
+                     after.flags, (unsigned long long)before.control,
+                     (unsigned long long)after.control);
+    }
+    look(seen);
+    end();
+}
+
+static void the_callers_mode_stays(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        void (*set)(void);
+    } modes[] = {ROW(upward), ROW(downward_with_flags), ROW(flushing), ROW(trapping)};
+    struct seen *expected = test_malloc(sizeof *expected), *got = test_malloc(sizeof *got);
+    run_all("ordinary", ordinary, expected);
+    for (size_t i = 0; i < COUNT(modes); i++) {
+        run_all(modes[i].name, modes[i].set, got);
+        assert_same_bits(modes[i].name, (float *)got, (float *)expected,
+                         sizeof *got / sizeof(float));
+    }
+    test_free(expected);
+    test_free(got);
+}
+
+/* Modes do something here: what a processor that ignores them would pass by itself. */
+static void modes_matter(void **state)
+{
+    (void)state;
+    volatile float one = 1, three = 3, sum;
+    sum = one / three;
+    const float nearest = sum;
+    fesetround(FE_DOWNWARD);
+    sum = one / three;
+    fesetround(FE_TONEAREST);
+    assert_true(sum < nearest);
+}
+
+static const float tiny[] = {1e-40f, -1e-39f, 1.1e-38f, -1e-45f};
+
+static void fill(float *values, size_t count, int with_tiny)
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] = with_tiny ? tiny[i % COUNT(tiny)] : 0;
+}
+
+/* A model whose numbers of one kind are denormal gives the bits of one where they are 0. */
+static void denormals_are_zeros(void **state)
+{
+    (void)state;
+    enum { X, STATE, RECURRENT, GRADIENTS, KINDS };
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct results *got[2];
+        for (int with_tiny = 0; with_tiny < 2; with_tiny++) {
+            struct model *m = new_model(&shape, 2);
+            float kernel[(5 + 19) * 4 * 19];
+            got[with_tiny] = new_results(&shape);
+            if (kind == X)
+                fill(m->x, x_numbers(&shape), with_tiny);
+            if (kind == STATE)
+                fill(m->initial_state, state_numbers(&shape), with_tiny);
+            if (kind == RECURRENT) {
+                fill(kernel, COUNT(kernel), with_tiny);
+                assert_ok(mlstm_stack_set_param(m->stack, "layer1.kernel", kernel, COUNT(kernel)));
+            }
+            if (kind == GRADIENTS) {
+                fill(m->dy, y_numbers(&shape), with_tiny);
+                fill(m->dh_top, (size_t)ROWS * 19, with_tiny);
+                fill(m->dc_top, (size_t)ROWS * 19, with_tiny);
+                fill(m->dfinal_state, state_numbers(&shape), with_tiny);
+            }
+            run_model(m, m->state, m->grads, got[with_tiny]);
+            free_model(m);
+        }
+        assert_same_results(&shape, got[1], got[0]);
+        for (size_t i = 0; kind == GRADIENTS && i < param_numbers(&shape); i++)
+            assert_true(got[1]->dparams[i] == 0);
+        free_results(got[0]);
+        free_results(got[1]);
+    }
+}
+
+/* With all parameters 0, c fades by half in each step: from the smallest normal number it goes to 0. */
+static void nothing_becomes_denormal(void **state)
+{
+    (void)state;
+    static const struct shape fading = {2, 200, 1, {3, 21}, 0, 0, 0};
+    const size_t count = state_numbers(&fading);
+    mlstm_stack *stack = new_stack(&fading);
+    mlstm_state *s;
+    float *x = floats(2 * 3), *values = floats(count);
+    for (size_t i = 0; i < count; i++)
+        values[i] = 1;
+    assert_ok(mlstm_state_create(stack, 2, 0, &s));
+    assert_ok(mlstm_state_set(s, values, count));
+    for (int t = 0; t < 200; t++) {
+        assert_ok(mlstm_step_forward(stack, s, x, NULL));
+        assert_ok(mlstm_state_get(s, values, count));
+        for (size_t i = 0; i < count; i++)
+            assert_true(t < 120 ? isnormal(values[i]) : isnormal(values[i]) || values[i] == 0);
+    }
+    for (size_t i = 0; i < count; i++)
+        assert_true(values[i] == 0);
+    mlstm_state_destroy(s);
+    mlstm_stack_destroy(stack);
+    test_free(x);
+    test_free(values);
+}
+
+static void denormal_gradients_are_zeros(void **state)
+{
+    (void)state;
+    const size_t count = param_numbers(&shape);
+    float *g = floats(count), *params[2] = {floats(count), floats(count)}, norm;
+    for (int with_tiny = 0; with_tiny < 2; with_tiny++) {
+        mlstm_optimizer *optimizers[10];
+        struct model *m = new_model(&shape, 2);
+        make_optimizers(m->stack, optimizers);
+        fill(g, count, with_tiny);
+        set_grads(m->stack, m->grads, g);
+        for (int step = 0; step < 3; step++)
+            for (size_t i = 0; i < COUNT(optimizers); i++)
+                assert_ok(mlstm_apply_grads(optimizers[i], m->stack, m->grads));
+        get_params(m->stack, params[with_tiny]);
+        assert_ok(mlstm_grads_norm(m->grads, &norm));
+        assert_true(norm == 0);
+        for (size_t i = 0; i < COUNT(optimizers); i++)
+            mlstm_optimizer_destroy(optimizers[i]);
+        free_model(m);
+    }
+    assert_same_bits("parameters", params[1], params[0], count);
+    test_free(g);
+    test_free(params[0]);
+    test_free(params[1]);
+}
+
+static void denormal_outputs_are_zeros(void **state)
+{
+    (void)state;
+    float outputs[2][8], p[2][8], d[2][6][8], loss[2][6];
+    static const float targets[8] = {0, 1, 0, 1, 0, 1, 0, 1};
+    static const int32_t labels[2] = {0, 3};
+    for (int k = 0; k < 2; k++) {
+        fill(outputs[k], 8, k);
+        const float *y = outputs[k];
+        assert_ok(mlstm_softmax_cross_entropy(y, labels, 2, 4, p[k], d[k][0], &loss[k][0]));
+        assert_ok(mlstm_softmax_cross_entropy_weighted(
+            y, labels, (float[]){1, k ? 1e-40f : 0}, 2, 4, -1, 0.1f, p[k], d[k][1], &loss[k][1]));
+        assert_ok(mlstm_sigmoid_cross_entropy(y, targets, 8, d[k][2], &loss[k][2]));
+        assert_ok(mlstm_absolute_error(y, targets, 8, d[k][3], &loss[k][3]));
+        assert_ok(mlstm_huber_loss(y, targets, 8, 1, d[k][4], &loss[k][4]));
+        assert_ok(mlstm_squared_error(y, targets, 8, d[k][5], &loss[k][5]));
+    }
+    assert_same_bits("probabilities", p[1], p[0], 8);
+    assert_same_bits("gradients", d[1][0], d[0][0], 6 * 8);
+    assert_same_bits("losses", loss[1], loss[0], 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_callers_mode_stays),
+        cmocka_unit_test(modes_matter),
+        cmocka_unit_test(denormals_are_zeros),
+        cmocka_unit_test(nothing_becomes_denormal),
+        cmocka_unit_test(denormal_gradients_are_zeros),
+        cmocka_unit_test(denormal_outputs_are_zeros),
+    };
+    return cmocka_run_group_tests_name("float_mode", tests, NULL, NULL);
+}
