@@ -173,20 +173,12 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
                   share_blocks(worker, part, state->batch));
 }
 
-/*
- * Before the steps of a chunk: gates of rows that have ended get no gradient, and the gradient on the
- * last state reaches each row at its own end.
- */
-static void enter_at_ends(const struct backward_pass *pass, int32_t direction, struct rows *dh,
-                          struct rows *dc)
+/* Gates of rows that have ended get no gradient. */
+static void clear_ended(const struct backward_pass *pass, const struct direction *d)
 {
     const struct mlstm_state *state = pass->state;
-    const struct direction *d = &state->layout->direction[direction];
-    const struct layer *layer = &state->layout->layer[d->layer];
     const struct matrix *m = &state->layout->matrices[d->kernel];
-    const struct direction_state *s = &state->directions[direction];
     const struct matrix *p = d->projection == NONE ? NULL : &state->layout->matrices[d->projection];
-    const size_t size = (size_t)pass->steps * (size_t)state->batch * dh->row;
     for (int32_t i = 0; i < m->panels; i++) {
         const size_t panel = (size_t)i * state->chunk_rows * (size_t)m->width;
         state_clear_ended(state, pass->first, pass->steps, state->dgates + panel, (size_t)m->width);
@@ -198,23 +190,51 @@ static void enter_at_ends(const struct backward_pass *pass, int32_t direction, s
         state_clear_ended(state, pass->first, pass->steps,
                           state->dy + (size_t)i * state->chunk_rows * (size_t)p->width,
                           (size_t)p->width);
-    if (!state->final_given)
-        return;
-    const bool joined = state->junctions[d->layer].joined;
-    if (!dh->at)
-        dh->at = memset(joined ? state->dh_part : state->dh_out, 0, size * sizeof *dh->at);
-    if (!dc->at)
-        dc->at = memset(joined ? state->dc_part : state->dc_out, 0, size * sizeof *dc->at);
+}
+
+/* The gradient on the last state reaches each row at its own end, of c or of h. */
+static void enter_at_ends(const struct backward_pass *pass, const float *final, size_t final_row,
+                          int32_t units, float *out, size_t row)
+{
+    const struct mlstm_state *state = pass->state;
     for (int32_t b = 0; b < state->batch; b++) {
         const int32_t end = state->ends[b] - pass->first;
         if (state->ends[b] >= state->position || end < 1 || end > pass->steps)
             continue;
-        const size_t at = ((size_t)(end - 1) * (size_t)state->batch + (size_t)b) * dh->row;
-        for (int32_t u = 0; u < layer->recurrent; u++)
-            ((float *)dh->at)[at + (size_t)u] += s->dh_final[(size_t)b * s->h_carry_row + (size_t)u];
-        for (int32_t u = 0; u < layer->options.hidden; u++)
-            ((float *)dc->at)[at + (size_t)u] += s->dc_final[(size_t)b * s->carry_row + (size_t)u];
+        float *to = out + ((size_t)(end - 1) * (size_t)state->batch + (size_t)b) * row;
+        for (int32_t u = 0; u < units; u++)
+            to[u] += final[(size_t)b * final_row + (size_t)u];
     }
+}
+
+/* Before the steps of a chunk whose rows have ends: dh and dc are arrays then, whatever was given. */
+static void prepare_ends(const struct backward_pass *pass, int32_t direction, struct rows *dh,
+                         struct rows *dc, struct worker *worker)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct direction *d = &state->layout->direction[direction];
+    const struct layer *layer = &state->layout->layer[d->layer];
+    const struct direction_state *s = &state->directions[direction];
+    const bool joined = state->junctions[d->layer].joined, empty_h = !dh->at, empty_c = !dc->at;
+    float *to_h = joined && (empty_h || layer->directions == 2) ? state->dh_part : state->dh_out;
+    float *to_c = joined && (empty_c || layer->directions == 2) ? state->dc_part : state->dc_out;
+    if (state->final_given) {
+        dh->at = to_h;
+        dc->at = to_c;
+    }
+    if (worker->index == 0) {
+        const size_t size = (size_t)pass->steps * (size_t)state->batch * dh->row * sizeof *to_h;
+        clear_ended(pass, d);
+        if (state->final_given && empty_h)
+            memset(to_h, 0, size);
+        if (state->final_given && empty_c)
+            memset(to_c, 0, size);
+        if (state->final_given) {
+            enter_at_ends(pass, s->dh_final, s->h_carry_row, layer->recurrent, to_h, dh->row);
+            enter_at_ends(pass, s->dc_final, s->carry_row, layer->options.hidden, to_c, dc->row);
+        }
+    }
+    worker_wait(worker);
 }
 
 /* One direction; what it read gets its gradient in `dx`, or NULL where that is not wanted. */
@@ -227,11 +247,8 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
     const struct direction_state *s = &state->directions[direction];
     const struct part *x = &m->parts[PART_X];
     const size_t panel = state->chunk_rows * (size_t)m->width;
-    if (state->limited) {
-        if (worker->index == 0)
-            enter_at_ends(pass, direction, &dh, &dc);
-        worker_wait(worker);
-    }
+    if (state->limited)
+        prepare_ends(pass, direction, &dh, &dc, worker);
     if (s->special)
         special_backward_steps(pass, direction, dh, dc, worker);
     else

@@ -187,17 +187,15 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     }
 }
 
-static void forward_layer(const struct forward_pass *pass, int32_t index, struct rows x,
-                          struct worker *worker)
+/* A layer that is joined to its neighbours by more than h. */
+static void forward_joined(const struct forward_pass *pass, int32_t index, struct rows x,
+                           struct worker *worker)
 {
     const struct layer *layer = &pass->state->layout->layer[index];
-    const bool joined = pass->state->junctions[index].joined;
-    if (joined)
-        junction_enter(pass, index, x, worker);
+    junction_enter(pass, index, x, worker);
     for (int32_t d = layer->first; d < layer->first + layer->directions; d++)
-        forward_direction(pass, d, joined ? junction_read(pass, d, x) : x, worker);
-    if (joined)
-        junction_leave(pass, index, x, worker);
+        forward_direction(pass, d, junction_read(pass, d, x), worker);
+    junction_leave(pass, index, x, worker);
 }
 
 static void forward_chunk(void *context, struct worker *worker)
@@ -206,39 +204,36 @@ static void forward_chunk(void *context, struct worker *worker)
     const struct mlstm_state *state = pass->state;
     struct rows x = {pass->x, (size_t)state->inputs};
     for (int32_t l = 0; l < state->layout->layers; l++) {
-        forward_layer(pass, l, x, worker);
+        if (state->junctions[l].joined)
+            forward_joined(pass, l, x, worker);
+        else
+            forward_direction(pass, state->junctions[l].first, x, worker);
         x = junction_outputs(state, l, state->position);
     }
     if (pass->y)
         forward_readout(pass, x, worker);
 }
 
+/* As many steps as fit into a chunk. */
 static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, const float *x,
                     int32_t steps, float *y)
 {
-    const size_t x_step = (size_t)state->batch * (size_t)state->inputs;
-    const size_t y_step = (size_t)state->batch * (size_t)state->outputs;
-    const struct float_mode callers = float_mode_enter();
-    for (int32_t done = 0, n; done < steps; done += n) {
-        n = steps - done < state->chunk ? steps - done : state->chunk;
-        struct forward_pass pass = {stack, state, x + (size_t)done * x_step, n,
-                                    y ? y + (size_t)done * y_step : NULL};
-        if (state->window > 0) {
-            float *recorded = state->x + (size_t)state->position * x_step;
-            memcpy(recorded, pass.x, (size_t)n * x_step * sizeof *x);
-            if (state->limited) {
-                state_clear_ended(state, state->position, n, recorded, (size_t)state->inputs);
-                pass.x = recorded;
-            }
-        } else {
-            state_make_room(state, n);
+    struct forward_pass pass = {stack, state, x, steps, y};
+    if (state->window > 0) {
+        const size_t x_step = (size_t)state->batch * (size_t)state->inputs;
+        float *recorded = state->x + (size_t)state->position * x_step;
+        memcpy(recorded, x, (size_t)steps * x_step * sizeof *x);
+        if (state->limited) {
+            state_clear_ended(state, state->position, steps, recorded, (size_t)state->inputs);
+            pass.x = recorded;
         }
-        state_run(state, n, forward_chunk, &pass);
-        if (y && state->limited)
-            state_clear_ended(state, state->position, n, pass.y, (size_t)state->outputs);
-        state->position += n;
+    } else {
+        state_make_room(state, steps);
     }
-    float_mode_leave(callers);
+    state_run(state, steps, forward_chunk, &pass);
+    if (y && state->limited)
+        state_clear_ended(state, state->position, steps, y, (size_t)state->outputs);
+    state->position += steps;
 }
 
 mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,
@@ -252,7 +247,9 @@ mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, co
             "a bidirectional layer reads whole windows, not steps");
     REQUIRE(state->window == 0 || state->position < state->window, MLSTM_ERROR_ORDER,
             "the window of %d steps is full: begin a new one", state->window);
+    const struct float_mode callers = float_mode_enter();
     forward(stack, state, x, 1, y);
+    float_mode_leave(callers);
     return MLSTM_OK;
 }
 
@@ -270,6 +267,13 @@ mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const f
     REQUIRE(!state->whole || state->position == 0, MLSTM_ERROR_ORDER,
             "a bidirectional layer reads whole windows, and %d steps of this one are recorded",
             state->position);
-    forward(stack, state, x, steps, y);
+    const struct float_mode callers = float_mode_enter();
+    for (int32_t done = 0, n; done < steps; done += n) {
+        n = steps - done < state->chunk ? steps - done : state->chunk;
+        forward(stack, state, x, n, y);
+        x += (size_t)n * (size_t)state->batch * (size_t)state->inputs;
+        y = y ? y + (size_t)n * (size_t)state->batch * (size_t)state->outputs : NULL;
+    }
+    float_mode_leave(callers);
     return MLSTM_OK;
 }

@@ -21,7 +21,7 @@ static inline struct rows merged_outputs(const struct mlstm_state *state, int32_
     const struct junction *j = &state->junctions[layer];
     if (j->merged)
         return rows_at(state, j->merged, j->out_row, slot);
-    const struct direction_state *s = &state->directions[state->layout->layer[layer].first];
+    const struct direction_state *s = &state->directions[j->first];
     return rows_at(state, s->h, s->h_row, slot + 1);
 }
 
@@ -38,10 +38,10 @@ struct rows junction_merged_cells(const struct mlstm_state *state, int32_t slot)
 
 static inline struct rows top_cells(const struct mlstm_state *state, int32_t slot)
 {
-    const int32_t top = state->layout->layers - 1;
-    if (state->junctions[top].merged_c)
+    const struct junction *j = &state->junctions[state->layout->layers - 1];
+    if (j->merged_c)
         return junction_merged_cells(state, slot);
-    const struct direction_state *s = &state->directions[state->layout->layer[top].first];
+    const struct direction_state *s = &state->directions[j->first];
     return rows_at(state, s->c, s->row, slot + 1);
 }
 

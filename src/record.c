@@ -149,7 +149,8 @@ static void lay_out_junction(struct plan *plan, int32_t index)
     const struct options *o = &layer->options;
     const size_t w = (size_t)layout->kernels->width;
     struct junction *j = &plan->state->junctions[index];
-    *j = (struct junction){.joined = o->skip || o->merge || o->dropout > 0.0f};
+    *j = (struct junction){.joined = o->skip || o->merge || o->dropout > 0.0f,
+                           .first = layer->first};
     j->in_row = round_up((size_t)o->input, w);
     j->out_row = round_up((size_t)layer->outputs, w);
     if (o->dropout > 0.0f)

@@ -13,9 +13,6 @@
 #define RECORD_ROWS 512
 #define INFERENCE_ROWS 256
 
-/* A state for inference moves through this many slots before it goes back to the first. */
-#define INFERENCE_STEPS 8
-
 #define MAX_THREADS 1024
 
 const char foreign_state[] =
@@ -44,13 +41,10 @@ static int32_t pass_threads(const struct mlstm_state *state, int32_t steps)
     return most < 1 ? 1 : most < state->threads ? most : state->threads;
 }
 
-void state_run(struct mlstm_state *state, int32_t steps,
-               void (*work)(void *context, struct worker *worker), void *context)
+void state_run_team(struct mlstm_state *state, int32_t steps,
+                    void (*work)(void *context, struct worker *worker), void *context)
 {
-    if (state->team)
-        team_run(state->team, pass_threads(state, steps), work, context);
-    else
-        work(context, &(struct worker){.count = 1});
+    team_run(state->team, pass_threads(state, steps), work, context);
 }
 
 static int32_t at_least_one(int32_t a)
@@ -272,12 +266,6 @@ void state_rewind(struct mlstm_state *state, int32_t keep)
         state->ends[b] = state->ends[b] > shift ? state->ends[b] - shift : 0;
     state->step += (uint32_t)shift;
     state->position = keep;
-}
-
-void state_make_room(struct mlstm_state *state, int32_t steps)
-{
-    if (state->position >= INFERENCE_STEPS || state->position + steps > state->slots)
-        state_rewind(state, 0);
 }
 
 void state_clear_ended(const struct mlstm_state *state, int32_t first, int32_t steps, float *values,

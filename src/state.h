@@ -46,7 +46,8 @@ struct direction_state {
 
 /* Arrays of one layer between its neighbours, [slots, B, ...]; NULL where it needs none. */
 struct junction {
-    bool joined; /* there is something to do: see junction.c */
+    bool joined;   /* there is something to do: see junction.c */
+    int32_t first; /* the layer's in `directions` */
     size_t in_row, out_row;
     float *in;       /* x with dropout */
     float *reversed; /* what the reverse direction reads */
@@ -109,15 +110,32 @@ struct mlstm_state {
     float *dh_new, *dout, *dh_rest, *dh_sums; /* [B, out_row] */
 };
 
-/* Runs a pass over so many steps on as many of the state's threads as have enough to do. */
-void state_run(struct mlstm_state *state, int32_t steps,
-               void (*work)(void *context, struct worker *worker), void *context);
-
-/* In a state for inference: goes back to slot 0 where the next steps would not fit, or far away. */
-void state_make_room(struct mlstm_state *state, int32_t steps);
-
 /* Moves slot `position - keep` to slot 0, and the record of the steps after it with it. */
 void state_rewind(struct mlstm_state *state, int32_t keep);
+
+/* Runs a pass over so many steps on as many of the team's threads as have enough to do. */
+void state_run_team(struct mlstm_state *state, int32_t steps,
+                    void (*work)(void *context, struct worker *worker), void *context);
+
+/* The same, which for the calling thread alone is a call. */
+static inline void state_run(struct mlstm_state *state, int32_t steps,
+                             void (*work)(void *context, struct worker *worker), void *context)
+{
+    if (state->team)
+        state_run_team(state, steps, work, context);
+    else
+        work(context, &(struct worker){.count = 1});
+}
+
+/* A state for inference moves through this many slots before it goes back to the first. */
+#define INFERENCE_STEPS 8
+
+/* In a state for inference: goes back to slot 0 where the next steps would not fit, or far away. */
+static inline void state_make_room(struct mlstm_state *state, int32_t steps)
+{
+    if (state->position >= INFERENCE_STEPS || state->position + steps > state->slots)
+        state_rewind(state, 0);
+}
 
 /* How many of the `steps` from slot `first` on a row still has. */
 static inline int32_t state_row_steps(const struct mlstm_state *state, int32_t row, int32_t first,

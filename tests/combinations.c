@@ -83,7 +83,7 @@ static void add_option(struct combination *c, int32_t layer, const struct option
     add_name(c, name);
 }
 
-/* Makes layers that are skipped as wide as what they read. Where that cannot be, nothing skips them. */
+/* Makes layers with a skip as wide as what they read; where that cannot be, they lose it. */
 static void fit_skips(struct shape *s)
 {
     for (int32_t l = 0; l < s->layers; l++) {

@@ -76,15 +76,15 @@ struct reference {
     /* What goes in: parameters one after the other in the stack's order, x [T,B,I], and the state
      * tensor before the window, which is not read if a sequence begins. */
     double *params, *x, *initial_state;
-    /* What comes out: y [T,B,O], the top layer's h [T,B,D] and c [T,B,C], and the state tensor after
-     * the window. */
+    /* What comes out: y [T,B,O], the top layer's h [T,B,D] and c [T,B,C], and the state tensor
+     * after the window. */
     double *y, *h_top, *c_top, *final_state;
     /* The loss is the sum of each output times its weight here. */
     double *dy, *dh_top, *dc_top, *dfinal_state;
     /* The gradients of that loss with respect to what goes in. */
     double *dparams, *dx, *dinitial_state;
-    /* How many numbers the last forward pass clipped, and how near any came to where clipping begins:
-     * a slope across that edge is no gradient. */
+    /* How many numbers the last forward pass clipped, and how near any came to where clipping
+     * begins: a slope across that edge is no gradient. */
     size_t clipped;
     double nearest_clip;
     struct layer_record *layers; /* reference_parts.h */

@@ -92,7 +92,7 @@ static void begin_row(const struct cell *cell, int32_t row, double *c, double *h
         h[k] = learned ? cell->params.initial_h[k] : 0;
 }
 
-/* The step, counted from 0, at which a direction reads time step `t` of a row, and the other way round. */
+/* The direction's own count for time step `t` of a row, or the time step for its count. */
 static int32_t turned(const struct cell *cell, int32_t row, int32_t t)
 {
     return cell->direction ? row_steps(&cell->r->shape, row) - 1 - t : t;

@@ -28,8 +28,8 @@ double reference_normalise(double *values, size_t count, float epsilon);
 /* From the gradient of the normalised values to that of what they were, in place. */
 void reference_normalise_back(const double *values, double scale, double *d, size_t count);
 
-/* Where the numbers of a layer begin in the parameters (those of the readout for layer L), and how many
- * each of its directions has. */
+/* Where the numbers of a layer begin in the parameters (those of the readout for layer L), and how
+ * many each of its directions has. */
 size_t reference_param_offset(const struct shape *s, int32_t layer);
 size_t reference_cell_numbers(const struct shape *s, int32_t layer);
 
@@ -44,8 +44,8 @@ struct place {
     int32_t layer, direction, row, step;
 };
 
-/* Factors of dropout for `count` numbers: 0 or 1 / (1 - rate) in training, else 1. `holds` is one of
- * mlstm_mask. */
+/* Factors of dropout for `count` numbers: 0 or 1 / (1 - rate) in training, else 1. `holds` is one
+ * of mlstm_mask. */
 void reference_dropout(const struct shape *s, struct place at, enum mask mask, float rate,
                        int32_t holds, double *factors, size_t count);
 /* How much of each number stays as it was: in training all or nothing, else what is expected. */
@@ -86,8 +86,8 @@ struct cell {
     const struct layer_options *options;
     size_t I, H, P;
     struct cell_params params, grads;
-    /* On the way back through a step: gradients with respect to a, x @ kernel and h @ kernel [4H], c~, what
-     * its tanh reads, and m [H], h^ and what the kernel reads of h [P]. */
+    /* On the way back through a step: gradients with respect to a, x @ kernel and h @ kernel [4H],
+     * c~, what its tanh reads, and m [H], h^ and what the kernel reads of h [P]. */
     double *da, *dzx, *dzh, *dc_new, *dargument, *dm, *dh_new, *dh_read;
 };
 

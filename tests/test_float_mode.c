@@ -162,7 +162,8 @@ static const struct {
     ROW(squared), ROW(backward), ROW(special_bias), ROW(special_forward), ROW(special_backward),
     ROW(threads), ROW(threaded), ROW(scale), ROW(add), ROW(norm), ROW(check), ROW(clip_norm),
     ROW(clip_value), ROW(clip_param_norm), ROW(sgd), ROW(nesterov), ROW(adagrad), ROW(rmsprop),
-    ROW(centered), ROW(adam), ROW(adamw), ROW(amsgrad), ROW(step_count), ROW(nadam), ROW(lion), ROW(schedule_step), ROW(schedule_exponential),
+    ROW(centered), ROW(adam), ROW(adamw), ROW(amsgrad), ROW(step_count), ROW(nadam),
+    ROW(lion), ROW(schedule_step), ROW(schedule_exponential),
     ROW(schedule_cosine), ROW(schedule_warmup), ROW(loss_scale), ROW(no_schedule),
     ROW(no_momentum), ROW(no_decay), ROW(no_epsilon), ROW(no_weight_decay), ROW(no_max_norm),
     ROW(no_param_norm), ROW(no_limit), ROW(no_delta), ROW(no_smoothing),
@@ -170,8 +171,8 @@ static const struct {
 
 /* Everything that the calls have made. */
 struct seen {
-    float params[3000], grads[3000], more[3000], special[3000], y[ROWS * OUTPUTS], p[ROWS * OUTPUTS];
-    float d[ENDS][ROWS * OUTPUTS], dx[ROWS * 3], numbers[16];
+    float params[3000], grads[3000], more[3000], special[3000];
+    float y[ROWS * OUTPUTS], p[ROWS * OUTPUTS], d[ENDS][ROWS * OUTPUTS], dx[ROWS * 3], numbers[16];
 };
 
 static void look(struct seen *seen)
@@ -337,7 +338,7 @@ static void denormals_are_zeros(void **state)
     }
 }
 
-/* With all parameters 0, c fades by half in each step: from the smallest normal number it goes to 0. */
+/* With all parameters 0, c fades by half in each step, and is 0 where it would be denormal. */
 static void nothing_becomes_denormal(void **state)
 {
     (void)state;

@@ -75,6 +75,16 @@ static struct model *model_off_clips(const struct combination *c, struct referen
     }
 }
 
+/* The same bits again from two threads, or three. */
+static void check_threads(const struct model *m, const struct results *expected)
+{
+    struct results *got = new_results(&m->shape);
+    assert_ok(mlstm_state_set_threads(m->state, 2 + m->shape.batch % 2));
+    run_model(m, m->state, m->grads, got);
+    assert_same_results(&m->shape, got, expected);
+    free_results(got);
+}
+
 static void check_combination(const struct combination *c)
 {
     const struct shape *s = &c->shape;
@@ -89,6 +99,7 @@ static void check_combination(const struct combination *c)
     check_gradient("c_top", got->c_top, r->c_top, top_c_numbers(s));
     check_gradient("final state", got->final_state, r->final_state, state_numbers(s));
     check_results(m, got, r);
+    check_threads(m, got);
     about("");
     free_results(got);
     reference_destroy(r);

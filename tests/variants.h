@@ -23,6 +23,9 @@ int is_bidirectional(const struct shape *shape);
 int has_dropout(const struct shape *shape);
 int has_zoneout(const struct shape *shape);
 
+/* Near, as float32 is to itself where sums are taken in another order. */
+void check_near_floats(const char *what, const float *got, const float *expected, size_t count);
+
 /* The state tensor is so many [B,width] blocks; c and h of each layer and direction in turn. */
 enum { MAX_BLOCKS = 4 * MAX_LAYERS };
 int32_t state_blocks(const struct shape *shape, int32_t widths[MAX_BLOCKS]);

@@ -136,7 +136,8 @@ MLSTM_API mlstm_status mlstm_cell_set_cell_clip(mlstm_cell *cell, float clip);
 /**
  * Couples the forget gate to the input gate, `f = 1 - i` (the CIFG of Greff et al. 2017; ONNX
  * `input_forget`). The columns f of kernel and bias stay, so that shapes are the same for all layers,
- * but are not used: their gradient is 0.
+ * but no gate reads them: their gradient is 0. With ::MLSTM_NORM_PRODUCTS they count in the mean and
+ * the variance.
  *
  * @param coupled 0 or 1
  */

@@ -85,8 +85,8 @@ MLSTM_API mlstm_status mlstm_state_zero(mlstm_state *state);
 
 /**
  * As ::mlstm_state_zero, but layers with a learned state begin with theirs, the same for all rows.
- * The ::mlstm_backward of the window that begins here adds to the gradients of these parameters, as long
- * as nothing but forward calls come before it.
+ * In the window that begins here, and in no later one, ::mlstm_backward adds to the gradients of these
+ * parameters.
  *
  * @param stack read as in a pass
  * @retval MLSTM_ERROR_MISMATCH the state was made from another stack

@@ -61,18 +61,19 @@ static void load(const char *path)
 {
     free(work_bytes);
     work_bytes = read_file(path);
-    memcpy(&work, work_bytes, 7 * sizeof(int32_t));
+    const int32_t *head = work_bytes;
+    memcpy(&work, head, 7 * sizeof(int32_t));
     if (work.layers > BENCH_MAX_LAYERS)
         bench_die("%d layers are too many", work.layers);
     size_t hidden = (size_t)work.hidden, outputs = (size_t)work.outputs;
     size_t cells = (size_t)work.steps * (size_t)work.batch;
-    const float *next = (const float *)((const int32_t *)work_bytes + 8);
+    const float *next = work.parameters = (const float *)(head + 8);
     for (int32_t l = 0; l < work.layers; l++) {
         work.kernel[l] = next;
         work.bias[l] = next + ((size_t)bench_layer_input(&work, l) + hidden) * 4 * hidden;
         next = work.bias[l] + 4 * hidden;
     }
-    work.readout_c = next;
+    work.readout_c = work.parameters + head[7];
     work.readout_h = work.readout_c + hidden * outputs;
     work.readout_bias = work.readout_h + hidden * outputs;
     work.x = work.readout_bias + outputs;
@@ -110,11 +111,17 @@ static void time_for(double nanoseconds)
     printf("]}\n");
 }
 
-static int prepare(const char *kind, const char *path, int threads)
+/* What is loaded is a kind, and after a plus sign the variant of the cell. */
+static int prepare(char *kind, const char *path, int threads)
 {
+    static char variant[32];
+    size_t end = strcspn(kind, "+");
+    strcpy(variant, kind[end] ? kind + end + 1 : "");
+    kind[end] = 0;
     for (size_t k = 0; k < sizeof kind_names / sizeof *kind_names; k++) {
         if (strcmp(kind, kind_names[k]) == 0) {
             load(path);
+            work.variant = variant;
             return bench_prepare((bench_kind)k, &work, threads);
         }
     }

@@ -25,14 +25,22 @@ typedef enum {
 
 enum { BENCH_MAX_LAYERS = 16 };
 
+/* What variants of the cell use; peer.py has the same. Projections have H/2 numbers; of sequences of
+ * different lengths the second half of the rows has T/2 steps; T/2 is also what overlaps. */
+#define BENCH_RATE 0.25f
+#define BENCH_CLIP 10 /* too wide to clip: at a clip, TensorFlow's BlockLSTM has another gradient */
+#define BENCH_EPSILON 1e-5f
+
 /* A work file, in memory. Kernels [in+H, 4H] and biases [4H] have the gate order i, j, f, o. */
 typedef struct {
     int32_t input, hidden, layers, batch, steps; /* I H L B T */
     int32_t outputs, windows;                    /* O and N: 0 and 1 but for the echo task */
-    const float *kernel[BENCH_MAX_LAYERS], *bias[BENCH_MAX_LAYERS];
+    const char *variant;                         /* one of rows.py, or "" for the plain cell */
+    const float *parameters; /* of all layers, then of the readout, in the order of libmlstm */
+    const float *kernel[BENCH_MAX_LAYERS], *bias[BENCH_MAX_LAYERS]; /* of the plain cell only */
     const float *readout_c, *readout_h, *readout_bias; /* [H,O], [H,O], [O]; with O only */
     const float *x;                                    /* [N,T,B,I] */
-    const float *dh;                                   /* [T,B,H]; without O */
+    const float *dh;                                   /* [T,B,D]; without O */
     const int32_t *labels;                             /* [N,T,B]; with O */
 } bench_work;
 
@@ -54,7 +62,8 @@ size_t bench_bytes(void);
 void bench_run(long count);
 /*
  * Does it once from zero state, and gives each array of results, in this order, to bench_put:
- * train: h of the top layer [T,B,H], then for each layer the gradients of kernel and bias;
+ * train: h of the top layer [T,B,D], then the gradients of all parameters in the file's order,
+ * nothing being dropped at random;
  * infer, stream: h of the top layer [T,B,H]; echo: the loss of each window; sgemm: A*B.
  */
 void bench_check(void);

@@ -81,20 +81,28 @@ def uniform(source, count, limit):
 def write_work(path, row):
     """The work file of a row: the same weights and inputs for everybody."""
     source = random.Random(row.name)
+    count = sum(math.prod(shape) for l in range(row.L) for shape in row.shapes(l).values())
     with open(path, "wb") as file:
-        file.write(struct.pack("8i", row.I, row.H, row.L, row.B, row.T, row.O, row.N, 0))
+        file.write(struct.pack("8i", row.I, row.H, row.L, row.B, row.T, row.O, row.N, count))
         if row.kind == "sgemm":
             uniform(source, 2 * row.H * row.H, 1).tofile(file)
             return
         for layer in range(row.L):
-            rows = row.inputs(layer) + row.H
-            uniform(source, rows * 4 * row.H, (6 / (rows + 4 * row.H)) ** 0.5).tofile(file)
-            uniform(source, 4 * row.H, 0.1).tofile(file)
+            for name, shape in row.shapes(layer).items():
+                write_parameter(file, name, shape, source)
         if row.O:
             write_echo(file, row, source)
         else:
             uniform(source, row.T * row.B * row.I, 1).tofile(file)
-            uniform(source, row.T * row.B * row.H, 0.1).tofile(file)
+            uniform(source, row.T * row.B * row.D, 0.1).tofile(file)
+
+
+def write_parameter(file, name, shape, source):
+    limit = (6 / sum(shape)) ** 0.5 if len(shape) == 2 else 0.1
+    values = uniform(source, math.prod(shape), limit)
+    if name.endswith("gain"):
+        values = array.array("f", [1 + value for value in values])
+    values.tofile(file)
 
 
 def write_echo(file, row, source):
@@ -124,9 +132,9 @@ def parts(row, values):
     """The arrays in a program's results, each of which has a scale of its own."""
     sizes = [len(values)]
     if row.kind == "train":
-        sizes = [row.T * row.B * row.H]
+        sizes = [row.T * row.B * row.D]
         for layer in range(row.L):
-            sizes += [(row.inputs(layer) + row.H) * 4 * row.H, 4 * row.H]
+            sizes += map(math.prod, row.shapes(layer).values())
     if sum(sizes) != len(values):
         sys.exit(f"{row.name}: {len(values)} results where {sum(sizes)} belong")
     start = 0
@@ -180,23 +188,43 @@ def check_sgemm(program, folder):
             sys.exit(f"{program.name}: element {i},{j} is {c[place]}, not {expected}")
 
 
-def measure(row, programs, threads, options, folder):
-    """One row: every round, each program in its turn."""
+def load(row, programs, folder):
+    """Those programs that do this kind of work, ready for it."""
     work = os.path.join(folder, "work")
     write_work(work, row)
-    running = [p for p in programs if row.allows(p.peer)
-               and p.peer != "sgemm" and p.ask(f"load {row.kind} {work}")["ok"]]
+    return [p for p in programs if row.allows(p.peer)
+            and p.peer != "sgemm" and p.ask(f"load {row.load} {work}")["ok"]]
+
+
+def load_plain(row, programs, running, folder):
+    """The plain cell of the same size, in processes of its own."""
+    if not row.variant:
+        return {}
+    peers = [p.peer for p in running]
+    plain = load(row.plain, [p for p in programs if p.peer in peers], folder)
+    check(row.plain, plain, folder)
+    if row.variant == "overlap":  # the second window goes back as far as one without overlap
+        check(row, [*running, *plain], folder)
+    return {p.peer: p for p in plain}
+
+
+def measure(row, programs, plain_programs, threads, options, folder):
+    """One row: every round, each program in its turn, after it its plain cell."""
+    running = load(row, programs, folder)
     error = check(row, [p for p in running if p.peer != "read"], folder)
-    if row.kind in ("train", "infer"):
+    plain = load_plain(row, plain_programs, running, folder)
+    if row.kind in ("train", "infer") and not row.variant:
         running += [p for p in programs if p.peer == "sgemm"]
-    times = {p.peer: [] for p in running}
+    times, plain_times = {p.peer: [] for p in running}, {peer: [] for peer in plain}
     for _ in range(options.rounds):
         for program in running:
             seconds = min(options.seconds, 0.1) if program.peer == "sgemm" else options.seconds
             times[program.peer].append(program.median(seconds))
+            if plain:
+                plain_times[program.peer].append(plain[program.peer].median(seconds))
     return {"row": row.name, "group": row.group, "threads": threads, "flops": row.flops,
             "shape": {name: getattr(row, name) for name in "IHLBT"}, "difference": error,
-            "ns": times}
+            "ns": times, "plain": plain_times, "plain_flops": row.plain.flops}
 
 
 def run_rows(options, commands, folder, names):
@@ -205,16 +233,18 @@ def run_rows(options, commands, folder, names):
     results = []
     for threads in options.threads:
         programs = [Program(peer, command, threads) for peer, command in commands.items()]
+        plain = [Program(peer, command, threads) for peer, command in commands.items()
+                 if any(row.variant for row in chosen) and peer not in YARDSTICKS]
         names.update((p.peer, p.name) for p in programs)
         try:
             for program in programs:
                 if program.peer == "sgemm":
                     check_sgemm(program, folder)
             for row in chosen:
-                results.append(measure(row, programs, threads, options, folder))
+                results.append(measure(row, programs, plain, threads, options, folder))
                 print(report.line(results[-1]), flush=True)
         finally:
-            for program in programs:
+            for program in [*programs, *plain]:
                 program.end()
     return results
 

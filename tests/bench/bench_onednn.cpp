@@ -10,6 +10,7 @@
 
 #include <dnnl.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -26,7 +27,6 @@ namespace
 {
 
 constexpr auto f32 = memory::data_type::f32;
-constexpr auto one_way = dnnl::rnn_direction::unidirectional_left2right;
 
 dnnl::engine engine(dnnl::engine::kind::cpu, 0);
 dnnl::stream stream(engine);
@@ -68,75 +68,119 @@ struct weight {
     }
 };
 
-/* Descriptions of what an LSTM primitive takes. */
+/* Descriptions of what an LSTM primitive takes; empty ones for what it has not. */
 struct shapes {
-    memory::desc src, src_iter, weights_layer, weights_iter, bias, dst, dst_iter;
+    dnnl::rnn_direction way;
+    memory::desc src, src_h, src_c, weights_layer, weights_iter, peephole, projection, bias, dst,
+        dst_h, dst_c;
 };
 
 #if DNNL_VERSION_MAJOR >= 3
 lstm_forward::primitive_desc describe_forward(dnnl::prop_kind kind, const shapes &s)
 {
-    return {engine,          kind,           one_way, s.src, s.src_iter, s.src_iter,
-            s.weights_layer, s.weights_iter, s.bias,  s.dst, s.dst_iter, s.dst_iter};
+    return {engine,         kind,       s.way,        s.src,  s.src_h, s.src_c, s.weights_layer,
+            s.weights_iter, s.peephole, s.projection, s.bias, s.dst,   s.dst_h, s.dst_c};
 }
 lstm_backward::primitive_desc describe_backward(const shapes &s, const shapes &any,
                                                 const lstm_forward::primitive_desc &forward)
 {
     return {engine,
             dnnl::prop_kind::backward,
-            one_way,
+            s.way,
             s.src,
-            s.src_iter,
-            s.src_iter,
+            s.src_h,
+            s.src_c,
             any.weights_layer,
             any.weights_iter,
+            s.peephole,
+            any.projection,
             s.bias,
             s.dst,
-            s.dst_iter,
-            s.dst_iter,
+            s.dst_h,
+            s.dst_c,
             s.src,
-            s.src_iter,
-            s.src_iter,
+            s.src_h,
+            s.src_c,
             any.weights_layer,
             any.weights_iter,
+            s.peephole,
+            any.projection,
             s.bias,
             s.dst,
-            s.dst_iter,
-            s.dst_iter,
+            s.dst_h,
+            s.dst_c,
             forward};
 }
 #else
 lstm_forward::primitive_desc describe_forward(dnnl::prop_kind kind, const shapes &s)
 {
-    return {lstm_forward::desc(kind, one_way, s.src, s.src_iter, s.src_iter, s.weights_layer,
-                               s.weights_iter, s.bias, s.dst, s.dst_iter, s.dst_iter),
+    return {lstm_forward::desc(kind, s.way, s.src, s.src_h, s.src_c, s.weights_layer,
+                               s.weights_iter, s.peephole, s.projection, s.bias, s.dst, s.dst_h,
+                               s.dst_c),
             engine};
 }
 lstm_backward::primitive_desc describe_backward(const shapes &s, const shapes &any,
                                                 const lstm_forward::primitive_desc &forward)
 {
-    return {lstm_backward::desc(dnnl::prop_kind::backward, one_way, s.src, s.src_iter, s.src_iter,
-                                any.weights_layer, any.weights_iter, s.bias, s.dst, s.dst_iter,
-                                s.dst_iter, s.src, s.src_iter, s.src_iter, any.weights_layer,
-                                any.weights_iter, s.bias, s.dst, s.dst_iter, s.dst_iter),
+    return {lstm_backward::desc(dnnl::prop_kind::backward, s.way, s.src, s.src_h, s.src_c,
+                                any.weights_layer, any.weights_iter, s.peephole, any.projection,
+                                s.bias, s.dst, s.dst_h, s.dst_c, s.src, s.src_h, s.src_c,
+                                any.weights_layer, any.weights_iter, s.peephole, any.projection,
+                                s.bias, s.dst, s.dst_h, s.dst_c),
             engine, forward};
 }
 #endif
 
+struct part;
+
+const bench_work *work;
+bench_kind kind;
+std::vector<std::unique_ptr<part>> parts; /* bottom first */
+memory input, top_grad;
+int32_t at;
+
 /* Some layers, all with the same sizes, in one primitive; forward and, for training, backward. */
 struct part {
-    int first, layers, input;
-    memory user_layer, user_iter, bias;
-    weight layer, iter, layer_back, iter_back;
-    memory diff_layer, diff_iter, diff_bias, diff_src, dst, workspace;
+    int layers, input;
+    memory user_layer, user_iter, user_projection, peephole, bias;
+    weight layer, iter, projection, layer_back, iter_back, projection_back;
+    memory diff_layer, diff_iter, diff_projection, diff_peephole, diff_bias, diff_src, dst;
+    lstm_forward::primitive_desc forward_desc;
     lstm_forward forward;
     lstm_backward backward;
     arguments forward_arguments, backward_arguments, other_step_arguments;
 
-    part(const bench_work &work, int first_layer, int layer_count, const memory &src,
-         const memory *diff_dst, bench_kind kind);
-    void fill(const bench_work &work);
+    part(int layer_count, int input_size, const memory &src, const float **parameters);
+    void fill(const float **parameters);
+    void make_forward(const memory &src);
+    void make_steps(const shapes &s);
+    void make_backward(const shapes &s);
+    void refresh_forward();
+    void refresh_backward();
 };
+
+bool is(const char *variant)
+{
+    return std::strcmp(work->variant, variant) == 0;
+}
+
+/* How many directions there are. */
+int directions()
+{
+    return is("concat") || is("sum") ? 2 : 1;
+}
+
+/* How many numbers h has. */
+int recurrent()
+{
+    return is("projection") ? work->hidden / 2 : work->hidden;
+}
+
+/* How many numbers a layer gives. */
+int outputs()
+{
+    return is("concat") ? 2 * work->hidden : recurrent();
+}
 
 /* From [rows, i j f o, H] to oneDNN's [rows, i f j o, H]; the forget bias goes into the bias. */
 void permute(const float *from, float *to, size_t rows, size_t hidden, float forget_bias)
@@ -149,107 +193,167 @@ void permute(const float *from, float *to, size_t rows, size_t hidden, float for
                     from[(r * 4 + order[g]) * hidden + h] + (g == 1 ? forget_bias : 0);
 }
 
-void part::fill(const bench_work &work)
+/* Takes the parameters of this part from a file that has those of all layers. */
+void part::fill(const float **parameters)
 {
-    size_t hidden = static_cast<size_t>(work.hidden), in = static_cast<size_t>(input);
-    for (int l = 0; l < layers; l++) {
-        size_t at = static_cast<size_t>(l) * 4 * hidden;
-        const float *kernel = work.kernel[first + l];
-        permute(kernel, floats(user_layer) + at * in, in, hidden, 0);
-        permute(kernel + in * 4 * hidden, floats(user_iter) + at * hidden, hidden, hidden, 0);
-        permute(work.bias[first + l], floats(bias) + at, 1, hidden, 1);
+    size_t H = static_cast<size_t>(work->hidden), I = static_cast<size_t>(input);
+    size_t P = static_cast<size_t>(recurrent());
+    auto take = [parameters](size_t count) {
+        *parameters += count;
+        return *parameters - count;
+    };
+    for (size_t one = 0; one < static_cast<size_t>(layers * directions()); one++) {
+        permute(take(I * 4 * H), floats(user_layer) + one * I * 4 * H, I, H, 0);
+        permute(take(P * 4 * H), floats(user_iter) + one * P * 4 * H, P, H, 0);
+        permute(take(4 * H), floats(bias) + one * 4 * H, 1, H, 1);
+        if (peephole)
+            std::copy_n(take(3 * H), 3 * H, floats(peephole) + one * 3 * H);
+        if (user_projection)
+            std::copy_n(take(H * P), H * P, floats(user_projection) + one * H * P);
     }
 }
 
-part::part(const bench_work &work, int first_layer, int layer_count, const memory &src,
-           const memory *diff_dst, bench_kind kind)
-    : first(first_layer), layers(layer_count), input(first ? work.hidden : work.input)
+dnnl::rnn_direction direction()
+{
+    return is("concat") ? dnnl::rnn_direction::bidirectional_concat
+           : is("sum")  ? dnnl::rnn_direction::bidirectional_sum
+                        : dnnl::rnn_direction::unidirectional_left2right;
+}
+
+/* The shapes of some layers; weights in the formats of the file, or in any that the primitive wants. */
+shapes describe_part(memory::dim L, memory::dim I, bool any)
 {
     bool streams = kind == BENCH_STREAM;
-    memory::dim L = layers, T = streams ? 1 : work.steps, B = work.batch, I = input,
-                H = work.hidden;
-    shapes s, any;
+    memory::dim T = streams ? 1 : work->steps, B = work->batch, H = work->hidden;
+    memory::dim D = directions(), P = recurrent();
+    shapes s;
+    s.way = direction();
     s.src = describe({T, B, I}, tag::tnc);
-    s.dst = describe({T, B, H}, tag::tnc);
-    if (streams)
-        s.dst_iter = describe({L, 1, B, H}, tag::ldnc);
+    s.dst = describe({T, B, outputs()}, tag::tnc);
+    if (streams) {
+        s.dst_h = describe({L, D, B, P}, tag::ldnc);
+        s.dst_c = describe({L, D, B, H}, tag::ldnc);
+    }
     /* Without a first state the gradient of the recurrent weights of the top layer is wrong. */
-    if (streams || kind == BENCH_TRAIN)
-        s.src_iter = describe({L, 1, B, H}, tag::ldnc);
-    s.weights_layer = describe({L, 1, I, 4, H}, tag::ldigo);
-    s.weights_iter = describe({L, 1, H, 4, H}, tag::ldigo);
-    s.bias = describe({L, 1, 4, H}, tag::ldgo);
-    any = s;
-    any.weights_layer = describe({L, 1, I, 4, H}, tag::any);
-    any.weights_iter = describe({L, 1, H, 4, H}, tag::any);
+    if (streams || kind == BENCH_TRAIN) {
+        s.src_h = describe({L, D, B, P}, tag::ldnc);
+        s.src_c = describe({L, D, B, H}, tag::ldnc);
+    }
+    s.weights_layer = describe({L, D, I, 4, H}, any ? tag::any : tag::ldigo);
+    s.weights_iter = describe({L, D, P, 4, H}, any ? tag::any : tag::ldigo);
+    s.bias = describe({L, D, 4, H}, tag::ldgo);
+    if (is("peepholes"))
+        s.peephole = describe({L, D, 3, H}, tag::ldgo);
+    if (is("projection"))
+        s.projection = describe({L, D, H, P}, any ? tag::any : tag::ldio);
+    return s;
+}
 
+part::part(int layer_count, int input_size, const memory &src, const float **parameters)
+    : layers(layer_count), input(input_size)
+{
+    shapes s = describe_part(layers, input, false);
     user_layer = make(s.weights_layer);
     user_iter = make(s.weights_iter);
     bias = make(s.bias);
     dst = make(s.dst);
-    fill(work);
+    if (is("peepholes"))
+        peephole = make(s.peephole);
+    if (is("projection"))
+        user_projection = make(s.projection);
+    fill(parameters);
+    make_forward(src);
+    if (kind == BENCH_STREAM)
+        make_steps(s);
+    if (kind == BENCH_TRAIN)
+        make_backward(s);
+}
+
+void part::make_forward(const memory &src)
+{
     auto forward_kind = kind == BENCH_TRAIN ? dnnl::prop_kind::forward_training
                                             : dnnl::prop_kind::forward_inference;
-    auto forward_desc = describe_forward(forward_kind, any);
+    forward_desc = describe_forward(forward_kind, describe_part(layers, input, true));
     forward = lstm_forward(forward_desc);
     layer = weight(user_layer, forward_desc.weights_layer_desc());
     iter = weight(user_iter, forward_desc.weights_iter_desc());
-    layer.refresh();
-    iter.refresh();
     forward_arguments = {{DNNL_ARG_SRC_LAYER, src},
                          {DNNL_ARG_WEIGHTS_LAYER, layer.packed},
                          {DNNL_ARG_WEIGHTS_ITER, iter.packed},
                          {DNNL_ARG_BIAS, bias},
                          {DNNL_ARG_DST_LAYER, dst}};
-    if (streams) {
-        memory h[2] = {make(s.src_iter), make(s.src_iter)};
-        memory c[2] = {make(s.src_iter), make(s.src_iter)};
-        other_step_arguments = forward_arguments;
-        for (int other = 0; other < 2; other++) {
-            arguments &step = other ? other_step_arguments : forward_arguments;
-            step.insert({{DNNL_ARG_SRC_ITER, h[other]},
-                         {DNNL_ARG_SRC_ITER_C, c[other]},
-                         {DNNL_ARG_DST_ITER, h[!other]},
-                         {DNNL_ARG_DST_ITER_C, c[!other]}});
-        }
+    if (peephole)
+        forward_arguments.insert({DNNL_ARG_WEIGHTS_PEEPHOLE, peephole});
+    if (user_projection) {
+        projection = weight(user_projection, forward_desc.weights_projection_desc());
+        forward_arguments.insert({DNNL_ARG_WEIGHTS_PROJECTION, projection.packed});
     }
-    if (kind != BENCH_TRAIN)
-        return;
-
-    memory first_h = make(s.src_iter), first_c = make(s.src_iter);
-    forward_arguments.insert({{DNNL_ARG_SRC_ITER, first_h}, {DNNL_ARG_SRC_ITER_C, first_c}});
-    workspace = make(forward_desc.workspace_desc());
-    forward_arguments.insert({DNNL_ARG_WORKSPACE, workspace});
-    auto backward_desc = describe_backward(s, any, forward_desc);
-    backward = lstm_backward(backward_desc);
-    layer_back = weight(user_layer, backward_desc.weights_layer_desc());
-    iter_back = weight(user_iter, backward_desc.weights_iter_desc());
-    diff_layer = make(backward_desc.diff_weights_layer_desc());
-    diff_iter = make(backward_desc.diff_weights_iter_desc());
-    diff_bias = make(s.bias);
-    diff_src = make(s.src);
-    backward_arguments = {{DNNL_ARG_SRC_LAYER, src},
-                          {DNNL_ARG_WEIGHTS_LAYER, layer_back.packed},
-                          {DNNL_ARG_WEIGHTS_ITER, iter_back.packed},
-                          {DNNL_ARG_BIAS, bias},
-                          {DNNL_ARG_DST_LAYER, dst},
-                          {DNNL_ARG_WORKSPACE, workspace},
-                          {DNNL_ARG_SRC_ITER, first_h},
-                          {DNNL_ARG_SRC_ITER_C, first_c},
-                          {DNNL_ARG_DIFF_SRC_ITER, make(s.src_iter)},
-                          {DNNL_ARG_DIFF_SRC_ITER_C, make(s.src_iter)},
-                          {DNNL_ARG_DIFF_SRC_LAYER, diff_src},
-                          {DNNL_ARG_DIFF_WEIGHTS_LAYER, diff_layer},
-                          {DNNL_ARG_DIFF_WEIGHTS_ITER, diff_iter},
-                          {DNNL_ARG_DIFF_BIAS, diff_bias},
-                          {DNNL_ARG_DIFF_DST_LAYER, *diff_dst}};
+    refresh_forward();
 }
 
-const bench_work *work;
-bench_kind kind;
-std::vector<std::unique_ptr<part>> parts; /* bottom first */
-memory input, top_grad;
-int32_t at;
+/* Two sets of arguments: the state after a step is the one before the other. */
+void part::make_steps(const shapes &s)
+{
+    memory h[2] = {make(s.src_h), make(s.src_h)};
+    memory c[2] = {make(s.src_c), make(s.src_c)};
+    other_step_arguments = forward_arguments;
+    for (int other = 0; other < 2; other++) {
+        arguments &step = other ? other_step_arguments : forward_arguments;
+        step.insert({{DNNL_ARG_SRC_ITER, h[other]},
+                     {DNNL_ARG_SRC_ITER_C, c[other]},
+                     {DNNL_ARG_DST_ITER, h[!other]},
+                     {DNNL_ARG_DST_ITER_C, c[!other]}});
+    }
+}
+
+void part::make_backward(const shapes &s)
+{
+    forward_arguments.insert({{DNNL_ARG_SRC_ITER, make(s.src_h)},
+                              {DNNL_ARG_SRC_ITER_C, make(s.src_c)},
+                              {DNNL_ARG_WORKSPACE, make(forward_desc.workspace_desc())}});
+    auto desc = describe_backward(s, describe_part(layers, input, true), forward_desc);
+    backward = lstm_backward(desc);
+    layer_back = weight(user_layer, desc.weights_layer_desc());
+    iter_back = weight(user_iter, desc.weights_iter_desc());
+    diff_layer = make(desc.diff_weights_layer_desc());
+    diff_iter = make(desc.diff_weights_iter_desc());
+    diff_bias = make(s.bias);
+    diff_src = make(s.src);
+    backward_arguments = forward_arguments;
+    backward_arguments[DNNL_ARG_WEIGHTS_LAYER] = layer_back.packed;
+    backward_arguments[DNNL_ARG_WEIGHTS_ITER] = iter_back.packed;
+    backward_arguments.insert({{DNNL_ARG_DIFF_SRC_ITER, make(s.src_h)},
+                               {DNNL_ARG_DIFF_SRC_ITER_C, make(s.src_c)},
+                               {DNNL_ARG_DIFF_SRC_LAYER, diff_src},
+                               {DNNL_ARG_DIFF_WEIGHTS_LAYER, diff_layer},
+                               {DNNL_ARG_DIFF_WEIGHTS_ITER, diff_iter},
+                               {DNNL_ARG_DIFF_BIAS, diff_bias},
+                               {DNNL_ARG_DIFF_DST_LAYER, top_grad}});
+    if (peephole) {
+        diff_peephole = make(s.peephole);
+        backward_arguments.insert({DNNL_ARG_DIFF_WEIGHTS_PEEPHOLE, diff_peephole});
+    }
+    if (user_projection) {
+        projection_back = weight(user_projection, desc.weights_projection_desc());
+        diff_projection = make(desc.diff_weights_projection_desc());
+        backward_arguments[DNNL_ARG_WEIGHTS_PROJECTION] = projection_back.packed;
+        backward_arguments.insert({DNNL_ARG_DIFF_WEIGHTS_PROJECTION, diff_projection});
+    }
+}
+
+void part::refresh_forward()
+{
+    layer.refresh();
+    iter.refresh();
+    projection.refresh();
+}
+
+void part::refresh_backward()
+{
+    layer_back.refresh();
+    iter_back.refresh();
+    projection_back.refresh();
+}
 
 void zero(const memory &of)
 {
@@ -264,16 +368,20 @@ void build()
     at = 0;
     memory::dim T = kind == BENCH_STREAM ? 1 : work->steps, B = work->batch;
     input = make(describe({T, B, work->input}, tag::tnc));
-    top_grad = make(describe({T, B, work->hidden}, tag::tnc));
+    top_grad = make(describe({T, B, outputs()}, tag::tnc));
     std::memcpy(floats(input), work->x, input.get_desc().get_size());
     if (kind == BENCH_TRAIN)
         std::memcpy(floats(top_grad), work->dh, top_grad.get_desc().get_size());
-    int bottom = work->input == work->hidden ? work->layers : 1;
+    int bottom = work->input == outputs() ? work->layers : 1;
     memory src = input;
+    const float *parameters = work->parameters;
     for (int first = 0; first < work->layers; first += bottom, bottom = work->layers - 1) {
-        parts.push_back(std::make_unique<part>(*work, first, bottom, src, &top_grad, kind));
+        int size = first ? outputs() : work->input;
+        parts.push_back(std::make_unique<part>(bottom, size, src, &parameters));
         src = parts.back()->dst;
     }
+    if (parameters != work->readout_c)
+        bench_die("%s: the file has other parameters", work->variant);
     for (size_t p = 0; p + 1 < parts.size(); p++)
         if (kind == BENCH_TRAIN)
             parts[p]->backward_arguments[DNNL_ARG_DIFF_DST_LAYER] = parts[p + 1]->diff_src;
@@ -282,17 +390,16 @@ void build()
 void train()
 {
     for (auto &p : parts) {
-        p->layer.refresh();
-        p->iter.refresh();
+        p->refresh_forward();
         p->forward.execute(stream, p->forward_arguments);
     }
     for (size_t i = parts.size(); i--;) {
         part &p = *parts[i];
-        p.layer_back.refresh();
-        p.iter_back.refresh();
-        zero(p.diff_layer); /* the primitive adds to them */
-        zero(p.diff_iter);
-        zero(p.diff_bias);
+        p.refresh_backward();
+        for (memory *diff : {&p.diff_layer, &p.diff_iter, &p.diff_projection, &p.diff_peephole,
+                             &p.diff_bias}) /* the primitive adds to them */
+            if (*diff)
+                zero(*diff);
         p.backward.execute(stream, p.backward_arguments);
     }
     stream.wait();
@@ -315,10 +422,10 @@ void step()
     at = at + 1 < work->steps ? at + 1 : 0;
 }
 
-/* The gradient of one weight, back in the canonical order, from whatever format it is in. */
-memory plain(memory &of, const memory::dims &dims)
+/* The gradient of one weight, back in the file's order, from whatever format it is in. */
+memory plain(memory &of, const memory::desc &desc)
 {
-    memory made = make(describe(dims, tag::ldigo));
+    memory made = make(desc);
     dnnl::reorder(of, made).execute(stream, of, made);
     stream.wait();
     return made;
@@ -333,14 +440,28 @@ void put_permuted(const float *from, size_t rows, size_t hidden)
 
 void put_gradients(part &p)
 {
-    size_t hidden = static_cast<size_t>(work->hidden), in = static_cast<size_t>(p.input);
-    memory layer = plain(p.diff_layer, {p.layers, 1, p.input, 4, work->hidden});
-    memory iter = plain(p.diff_iter, {p.layers, 1, work->hidden, 4, work->hidden});
-    for (size_t l = 0; l < static_cast<size_t>(p.layers); l++) {
-        put_permuted(floats(layer) + l * in * 4 * hidden, in, hidden);
-        put_permuted(floats(iter) + l * hidden * 4 * hidden, hidden, hidden);
-        put_permuted(floats(p.diff_bias) + l * 4 * hidden, 1, hidden);
+    size_t H = static_cast<size_t>(work->hidden), I = static_cast<size_t>(p.input);
+    size_t P = static_cast<size_t>(recurrent());
+    shapes s = describe_part(p.layers, p.input, false);
+    memory layer = plain(p.diff_layer, s.weights_layer), iter = plain(p.diff_iter, s.weights_iter);
+    memory projection = p.diff_projection ? plain(p.diff_projection, s.projection) : memory();
+    for (size_t one = 0; one < static_cast<size_t>(p.layers * directions()); one++) {
+        put_permuted(floats(layer) + one * I * 4 * H, I, H);
+        put_permuted(floats(iter) + one * P * 4 * H, P, H);
+        put_permuted(floats(p.diff_bias) + one * 4 * H, 1, H);
+        if (p.diff_peephole)
+            bench_put(floats(p.diff_peephole) + one * 3 * H, 3 * H);
+        if (p.diff_projection)
+            bench_put(floats(projection) + one * H * P, H * P);
     }
+}
+
+bool knows_variant()
+{
+    for (const char *variant : {"", "peepholes", "projection", "concat", "sum"})
+        if (is(variant))
+            return true;
+    return false;
 }
 
 } // namespace
@@ -358,7 +479,7 @@ int bench_prepare(bench_kind new_kind, const bench_work *new_work, int)
 {
     kind = new_kind;
     work = new_work;
-    if (kind == BENCH_ECHO || kind == BENCH_SGEMM)
+    if (kind == BENCH_ECHO || kind == BENCH_SGEMM || !knows_variant())
         return -1;
     build();
     return 0;
@@ -369,7 +490,7 @@ size_t bench_bytes(void)
     size_t bytes = 0;
     for (auto &p : parts)
         if (kind == BENCH_TRAIN)
-            bytes += p->workspace.get_desc().get_size() + p->dst.get_desc().get_size();
+            bytes += p->forward_desc.workspace_desc().get_size() + p->dst.get_desc().get_size();
     return bytes;
 }
 

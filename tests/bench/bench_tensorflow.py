@@ -23,17 +23,21 @@ class Layers:
         self.work = work
         self.kernels = [tf.Variable(kernel) for kernel in work.kernels]
         self.biases = [tf.Variable(bias) for bias in work.biases]
-        self.no_peephole = tf.zeros(work.H)
+        self.peepholes = [[tf.Variable(layer[f"peephole_{gate}"]) for gate in "ifo"]
+                          if work.variant == "peepholes" else [tf.zeros(work.H)] * 3
+                          for layer in work.layers]
+        self.options = {"cell_clip": peer.CLIP if work.variant == "cell-clip" else -1.0,
+                        "use_peephole": work.variant == "peepholes"}
         self.zero = tf.zeros((work.B, work.H))
 
     def forward(self, x, states):
         """h of the top layer, and c and h of each layer after the last step."""
         after = []
-        for kernel, bias, (c, h) in zip(self.kernels, self.biases, states):
-            none = self.no_peephole
+        for kernel, bias, (i, f, o), (c, h) in zip(self.kernels, self.biases, self.peepholes,
+                                                   states):
             block = tf.raw_ops.BlockLSTM(
                 seq_len_max=tf.cast(tf.shape(x)[0], tf.int64), x=x, cs_prev=c, h_prev=h, w=kernel,
-                wci=none, wcf=none, wco=none, b=bias, forget_bias=1.0, cell_clip=-1.0)
+                wci=i, wcf=f, wco=o, b=bias, forget_bias=1.0, **self.options)
             x = block.h
             after.append((block.cs[-1], block.h[-1]))
         return x, after
@@ -53,8 +57,9 @@ class Train(Layers):
     def forward_backward(self):
         with tf.GradientTape() as tape:
             h, _ = self.forward(self.x, self.zeros())
-        pairs = [w for pair in zip(self.kernels, self.biases) for w in pair]
-        return h, tape.gradient(h, pairs, output_gradients=self.dh)
+        weights = [w for layer in zip(self.kernels, self.biases, self.peepholes)
+                   for w in tf.nest.flatten(layer) if isinstance(w, tf.Variable)]
+        return h, tape.gradient(h, weights, output_gradients=self.dh)
 
     def run(self, count):
         for _ in range(count):
@@ -159,4 +164,5 @@ class Echo:
 
 
 peer.serve("TensorFlow " + tf.__version__,
-           {"train": Train, "infer": Infer, "stream": Stream, "echo": Echo})
+           {"train": Train, "infer": Infer, "stream": Stream, "echo": Echo,
+            "train+peepholes": Train, "train+cell-clip": Train})

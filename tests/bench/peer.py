@@ -7,19 +7,22 @@ import time
 
 import numpy as np
 
+from rows import Row
 
-class Work:
-    """A work file: sizes I H L B T O N, and arrays of float32; gates in the order i, j, f, o."""
+RATE, CLIP = 0.25, 10.0  # as in bench.h
 
-    def __init__(self, path):
+
+class Work(Row):
+    """A work file: a row, and arrays of float32; gates in the order i, j, f, o."""
+
+    def __init__(self, path, kind, variant):
         data = np.fromfile(path, np.int32)
-        self.I, self.H, self.L, self.B, self.T, self.O, self.N = map(int, data[:7])
+        super().__init__("", "", kind, *map(int, data[:7]), variant)
         self.rest = data[8:]
-        self.kernels, self.biases = [], []
-        for layer in range(self.L):
-            rows = self.inputs(layer) + self.H
-            self.kernels.append(self.take(rows, 4 * self.H))
-            self.biases.append(self.take(4 * self.H))
+        self.layers = [{name: self.take(*shape) for name, shape in self.shapes(layer).items()}
+                       for layer in range(self.L)]
+        self.kernels = [layer["kernel"] for layer in self.layers]
+        self.biases = [layer["bias"] for layer in self.layers]
         if self.O:
             self.readout_c, self.readout_h = self.take(self.H, self.O), self.take(self.H, self.O)
             self.readout_bias = self.take(self.O)
@@ -28,10 +31,11 @@ class Work:
             self.labels = self.take(self.N, self.T, self.B, dtype=np.int32)
         else:
             self.x = self.x[0]
-            self.dh = self.take(self.T, self.B, self.H)
+            self.dh = self.take(self.T, self.B, self.D)
 
-    def inputs(self, layer):
-        return self.H if layer else self.I
+    @property
+    def lengths(self):
+        return [self.T if 2 * b < self.B else self.T // 2 for b in range(self.B)]
 
     def take(self, *shape, dtype=np.float32):
         count = int(np.prod(shape))
@@ -70,7 +74,10 @@ def measure(run, seconds):
 
 
 def serve(name, programs):
-    """Speaks the protocol; `programs[kind](work)` is an object with run(count) and check()."""
+    """
+    Speaks the protocol; `programs[kind](work)` is an object with run(count) and check(). Kinds are
+    "train", "train+peepholes", ...
+    """
     def say(answer):
         print(json.dumps(answer), flush=True)
 
@@ -81,7 +88,8 @@ def serve(name, programs):
         if command == "load":
             program = None
             make = programs.get(words[0])
-            program = make and make(Work(words[1]))
+            kind, _, variant = words[0].partition("+")
+            program = make and make(Work(words[1], kind, variant))
             say({"ok": bool(program)})
         elif command == "check":
             with open(words[0], "wb") as file:

@@ -18,6 +18,8 @@ GROUPS = {"echo": ("The echo task's iteration", "µs", 1e3),
           "train": ("Training windows", "ms", 1e6),
           "infer": ("Inference windows", "ms", 1e6),
           "stream": ("Streams: batch 1, one step a call", "µs", 1e3),
+          "variants": ("Training windows of variants, and how many times that of the program's plain "
+                       "cell", "ms", 1e6),
           "growth": ("Growth of a training window", "ms", 1e6)}
 
 
@@ -50,10 +52,21 @@ def speed(result, program):
     return flops / middle(result, program)
 
 
-def ratio(result, other, ours=OURS):
+def median_ratio(times, others):
     """Of two times of the same round; the median over the rounds."""
-    pairs = zip(result["ns"][ours], result["ns"][other])
-    return statistics.median(a / b for a, b in pairs)
+    return statistics.median(a / b for a, b in zip(times, others))
+
+
+def ratio(result, other, ours=OURS):
+    return median_ratio(result["ns"][ours], result["ns"][other])
+
+
+def time_text(result, program, scale, unit=""):
+    """The time; of a variant also how many times the program's own plain cell that is."""
+    text = f"{digits(middle(result, program) / scale)}{unit} ±{spread(result, program):.0%}"
+    if result["plain"]:
+        text += f" = {median_ratio(result['ns'][program], result['plain'][program]):.2f} plain"
+    return text
 
 
 def best_peer(result):
@@ -65,6 +78,8 @@ def limit(result):
     """How near to what the machine, or a program for this shape alone, reaches."""
     if OURS not in result["ns"]:
         return ""
+    if result["plain"]:
+        return f"{result['flops'] / result['plain_flops']:.2f} x plain's products"
     if "sgemm" in result["ns"]:
         return f"{speed(result, OURS) / speed(result, 'sgemm'):.0%} of sgemm"
     if "read" in result["ns"]:
@@ -76,8 +91,8 @@ def limit(result):
 
 def line(result):
     _, unit, scale = GROUPS[result["group"]]
-    cells = [f"{program} {digits(middle(result, program) / scale)} {unit} "
-             f"±{spread(result, program):.0%}" for program in result["ns"]]
+    cells = [f"{program} {time_text(result, program, scale, ' ' + unit)}"
+             for program in result["ns"]]
     best = best_peer(result)
     if best and OURS in result["ns"]:
         cells.append(f"{ratio(result, best):.2f} of {best}")
@@ -99,18 +114,20 @@ def write_csv(folder, results):
     with open(os.path.join(folder, "table.csv"), "w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["row", "threads", *"IHLBT", "program", "milliseconds", "spread", "gflops",
-                      "share_of_sgemm", "libmlstm_over_this"])
+                      "share_of_sgemm", "libmlstm_over_this", "this_over_its_plain"])
         for result in results["rows"]:
             for program in result["ns"]:
-                share = ours = ""
+                share = ours = plain = ""
                 if "sgemm" in result["ns"]:
                     share = f"{speed(result, program) / speed(result, 'sgemm'):.3f}"
                 if OURS in result["ns"]:
                     ours = f"{ratio(result, program):.4f}"
+                if result["plain"]:
+                    plain = median_ratio(result["ns"][program], result["plain"][program])
                 out.writerow([result["row"], result["threads"], *result["shape"].values(), program,
                               f"{middle(result, program) / 1e6:.6g}",
                               f"{spread(result, program):.3f}", f"{speed(result, program):.4g}",
-                              share, ours])
+                              share, ours, plain and f"{plain:.4f}"])
 
 
 def table_row(result, programs, scale):
@@ -119,7 +136,7 @@ def table_row(result, programs, scale):
     for program in programs:
         text = ""
         if program in result["ns"]:
-            text = f"{digits(middle(result, program) / scale)} ±{spread(result, program):.0%}"
+            text = time_text(result, program, scale)
         cells.append(f"**{text}**" if program == OURS and text else text)
     ours = OURS in result["ns"]
     cells.append(f"{speed(result, OURS):.0f}" if ours else "")
@@ -196,7 +213,8 @@ def write_plot_data(folder, results):
 
 def write_bars(out, rows):
     """For each number of threads: place, name, ratio to the best peer."""
-    rows = [r for r in rows if r["group"] != "growth" and best_peer(r) and OURS in r["ns"]]
+    rows = [r for r in rows if r["group"] not in ("growth", "variants") and best_peer(r)
+            and OURS in r["ns"]]
     places = {name: place for place, name in enumerate(dict.fromkeys(r["row"] for r in rows))}
     for threads in sorted({r["threads"] for r in rows}):
         out.write(f'"{threads} thread{"s" if threads > 1 else ""}"\n')

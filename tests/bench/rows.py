@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The rows of the benchmark: what is measured, on which shapes, by whom."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 
 # Not peers: one program for one shape, and two limits of the machine.
 YARDSTICKS = ("onepage", "sgemm", "read")
 # What a program may be given: all that a slow one would need minutes for is left out.
 MOST_FLOPS = {"tfjs": 2e8}
 GROWTH = ("mlstm", "onednn2", "onednn3")
+VARIANTS = ("two-biases", "peepholes", "projection", "cell-clip", "coupled", "norm-gates",
+            "norm-products", "zoneout", "dropout-step", "dropout-sequence", "drop-hidden",
+            "drop-candidate", "residual", "highway", "concat", "sum", "lengths", "learned-state",
+            "overlap")
+# Products of a variant as a share of those that its weights would ask for.
+SHARES = {"coupled": 3 / 4, "lengths": 3 / 4}
 
 
 @dataclass
@@ -22,14 +29,54 @@ class Row:
     T: int
     O: int = 0
     N: int = 1
+    variant: str = ""
+
+    @property
+    def load(self):
+        """What a program is asked to load: the kind, and the variant of the cell."""
+        return f"{self.kind}+{self.variant}" if self.variant else self.kind
+
+    @property
+    def plain(self):
+        return replace(self, variant="")
+
+    @property
+    def P(self):
+        """Numbers in h."""
+        return self.H // 2 if self.variant == "projection" else self.H
+
+    @property
+    def D(self):
+        """Numbers that a layer gives."""
+        return 2 * self.H if self.variant == "concat" else self.P
 
     def inputs(self, layer):
-        return self.H if layer else self.I
+        return self.D if layer else self.I
+
+    def shapes(self, layer):
+        """The parameters of a layer and their shapes: names and order are libmlstm's."""
+        H, P = self.H, self.P
+        shapes = {"kernel": (self.inputs(layer) + P, 4 * H), "bias": (4 * H,)}
+        shapes.update({
+            "two-biases": {"bias_h": (4 * H,)},
+            "peepholes": {f"peephole_{gate}": (H,) for gate in "ifo"},
+            "norm-gates": {"norm_gain": (4 * H,)},
+            "norm-products": {"norm_x_gain": (4 * H,), "norm_h_gain": (4 * H,)},
+            "projection": {"projection": (H, P)},
+            "learned-state": {"initial_c": (H,), "initial_h": (H,)}}.get(self.variant, {}))
+        if self.variant.startswith("norm-"):
+            shapes.update({"norm_c_gain": (H,), "norm_c_shift": (H,)})
+        if self.variant in ("concat", "sum"):
+            shapes.update({f"reverse.{name}": shape for name, shape in shapes.items()})
+        if self.variant == "highway" and layer:
+            shapes.update({"highway_kernel": (H, H), "highway_bias": (H,)})
+        return shapes
 
     @property
     def parameters(self):
-        """Of the kernels."""
-        return sum((self.inputs(layer) + self.H) * 4 * self.H for layer in range(self.L))
+        """Of the matrices of all layers."""
+        return sum(prod(shape) for layer in range(self.L)
+                   for shape in self.shapes(layer).values() if len(shape) == 2)
 
     @property
     def flops(self):
@@ -40,7 +87,13 @@ class Row:
             return 2 * self.B * self.parameters
         if self.kind == "infer":
             return 2 * self.T * self.B * self.parameters
-        return self.T * self.B * (6 * self.parameters - 2 * 4 * self.H * self.I)
+        forward, no_dx = 2 * self.parameters, 2 * 4 * self.H * self.I
+        if self.variant in ("concat", "sum"):
+            no_dx *= 2
+        steps = self.T * self.B * SHARES.get(self.variant, 1)
+        if self.variant == "overlap":
+            return steps * (forward / 2 + 2 * forward - no_dx)
+        return steps * (3 * forward - no_dx)
 
     @property
     def record(self):
@@ -55,6 +108,8 @@ class Row:
     def allows(self, peer):
         if self.group == "growth" and peer not in GROWTH:
             return False
+        if peer == "keras" and self.group != "variants":
+            return False  # TensorFlow's kernel is faster
         if peer == "read" and 4 * self.parameters < 2 ** 20:
             return False  # such weights stay in the cache
         return self.flops <= MOST_FLOPS.get(peer, float("inf"))
@@ -99,8 +154,14 @@ def growth():
             yield Row(f"growth {name}={value}", "growth", "train", **{**middle, name: value})
 
 
+def variants():
+    for name in ("small", "mid"):
+        for variant in VARIANTS:
+            yield Row(f"{variant} {name}", "variants", "train", *SHAPES[name], variant=variant)
+
+
 def all_rows(quick):
-    rows = [*echo(), *training(), *inference(), *streams()]
+    rows = [*echo(), *training(), *inference(), *streams(), *variants()]
     if quick:
-        return [row for row in rows if row.flops < 2e10]
+        return [row for row in rows if row.flops < 4e10]
     return [*rows, *growth()]

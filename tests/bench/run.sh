@@ -4,7 +4,7 @@
 # usage: sh tests/bench/run.sh [--quick] [--peers A,B] [--threads 1,2] [--rows A,B] [--out DIR]
 # Installs the peers that are missing, builds, runs everything in turns, and writes table.md,
 # table.csv, results.json and pictures to DIR (build/bench). Peers: mlstm onepage onednn2 onednn3
-# onnxruntime torch tensorflow tfjs; sgemm and read are limits. README.md tells the rest.
+# onnxruntime torch tensorflow keras tfjs; sgemm and read are limits. README.md tells the rest.
 #
 # What apt does not have goes to $MLSTM_BENCH_HOME (~/.cache/mlstm-bench).
 set -eu
@@ -69,9 +69,9 @@ install_peers() {
     ensure_packages gcc g++ libc6-dev cmake make python3 libdnnl-dev libopenblas-dev gnuplot
     ! wanted onednn3 || get_onednn3
     ! wanted torch || ensure_packages python3-torch python3-numpy
-    if wanted onnxruntime || wanted tensorflow; then ensure_packages python3-venv; fi
+    if wanted onnxruntime || wanted tensorflow || wanted keras; then ensure_packages python3-venv; fi
     ! wanted onnxruntime || venv onnxruntime onnxruntime==1.32.0 onnx==1.23.2
-    ! wanted tensorflow || venv tensorflow tensorflow-cpu==2.15.1
+    ! { wanted tensorflow || wanted keras; } || venv tensorflow tensorflow-cpu==2.15.1
     ! wanted tfjs || get_tfjs
 }
 
@@ -100,6 +100,7 @@ list_programs() {
     program onnxruntime "$home/onnxruntime/bin/python" "$here/bench_onnxruntime.py"
     program torch "$python" "$here/bench_torch.py"
     program tensorflow "$home/tensorflow/bin/python" "$here/bench_tensorflow.py"
+    program keras "$home/tensorflow/bin/python" "$here/bench_keras.py"
     program tfjs node "$here/bench_tfjs.js"
     program sgemm "$build/bench_sgemm"
     program read "$build/bench_read"

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 import mlstm
-from compare import Window, compare_sizes, report_original
+from compare import Window, compare_sizes, report_missing, report_original
 
 CONCAT, SUM, HIDDEN, STEP, SEQUENCE = (mlstm.constants[name] for name in (
     "MERGE_CONCAT", "MERGE_SUM", "DROP_HIDDEN", "MASK_STEP", "MASK_SEQUENCE"))
@@ -110,3 +110,5 @@ if __name__ == "__main__":
     report_original("Keras", keras.__version__)
     for name, options in CASES.items():
         compare_sizes(name, compare, **options)
+    report_missing("merge_mode mul, ave", "two directions are concatenated or summed")
+    report_missing("activation, recurrent_activation", "other than tanh and sigmoid")

@@ -10,7 +10,7 @@ import numpy
 import tensorflow as tf
 
 import mlstm
-from compare import Window, compare_sizes, report_original
+from compare import Window, compare_sizes, report_missing, report_original
 
 v1 = tf.compat.v1
 rnn_cell = v1.nn.rnn_cell
@@ -239,3 +239,6 @@ if __name__ == "__main__":
     compare_sizes("contrib HighwayWrapper, composed", compare_highway)
     compare_sizes("contrib LayerNormBasicLSTMCell, composed", compare_norm)
     compare_sizes("contrib CoupledInputForgetGateLSTMCell, composed", compare_coupled)
+    report_missing("activation", "other than tanh")
+    report_missing("contrib HighwayWrapper, couple_carry_transform_gates=False",
+                   "the gates of x and h are t and 1 - t")
