@@ -83,7 +83,7 @@ static void backward_readout(const struct backward_pass *pass, struct worker *wo
             continue;
         const struct target to = rows_target(given[p] ? PRODUCT_ADD : PRODUCT_ZERO, outs[p], row,
                                              (size_t)part->blocks * (size_t)part->width);
-        multiply_back(pass->stack, m, p, state->dy, state->chunk_rows * (size_t)m->width, &to,
+        matrix_multiply_back(pass->stack, m, p, state->dy, state->chunk_rows * (size_t)m->width, &to,
                       share_blocks(worker, part, pass->steps * state->batch));
         if (pass->grads)
             add_gradient(pass, m, p, inputs[p], state->dy, worker);
@@ -169,7 +169,7 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
     }
     const struct target carry = rows_target(PRODUCT_ZERO, s->dh_carry, s->carry_row,
                                             (size_t)part->blocks * (size_t)part->width);
-    multiply_back(pass->stack, m, PART_H, state->dgates, step.dgates_panel, &carry,
+    matrix_multiply_back(pass->stack, m, PART_H, state->dgates, step.dgates_panel, &carry,
                   share_blocks(worker, part, state->batch));
 }
 
@@ -254,7 +254,7 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
     else
         plain_backward_steps(pass, direction, dh, dc, worker);
     if (dx)
-        multiply_back(pass->stack, m, PART_X, state->dgates, panel, dx,
+        matrix_multiply_back(pass->stack, m, PART_X, state->dgates, panel, dx,
                       share_blocks(worker, x, pass->steps * state->batch));
     if (pass->grads) {
         const struct rows h = special_recurrent_input(state, direction, pass->first);

@@ -22,7 +22,7 @@ static void multiply_input(const struct forward_pass *pass, int32_t direction, s
                               .row = (size_t)m->width,
                               .panel = preact_panel,
                               .columns = m->panels * m->width};
-    multiply(pass->stack, m, PART_X, x, &to,
+    matrix_multiply(pass->stack, m, PART_X, x, &to,
              share_panels(worker, m, pass->steps * pass->state->batch));
     worker_wait(worker);
 }
@@ -183,7 +183,7 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     layout->kernels->product(&product);
     if (with_c && with_h && !together) {
         const struct target to = {PRODUCT_ADD, pass->y, (size_t)outputs, 0, outputs};
-        multiply(pass->stack, m, PART_H, h, &to, grid);
+        matrix_multiply(pass->stack, m, PART_H, h, &to, grid);
     }
 }
 

@@ -71,8 +71,7 @@ static struct rows draw_mask(const struct mlstm_state *state, int32_t layer, int
         .row_begin = row.begin,
         .row_end = row.end,
         .key = {state->key[0], state->key[1]},
-        .step = o->dropout_mask == MLSTM_MASK_SEQUENCE ? UINT32_MAX
-                                                       : state->step + (uint32_t)slot,
+        .step = o->dropout_mask == MLSTM_MASK_SEQUENCE ? UINT32_MAX : state->step + (uint32_t)slot,
         .stream = (uint32_t)layer * 16 + MASK_INPUT,
         .rate = o->dropout,
         .chosen = 0.0f,
@@ -168,7 +167,7 @@ static void skip(const struct forward_pass *pass, int32_t layer, struct rows x,
     const struct matrix *m = &state->layout->matrices[l->highway];
     const struct target to = rows_target(PRODUCT_BIAS, j->gate + first, j->out_row,
                                          (size_t)m->panels * (size_t)m->width);
-    multiply(pass->stack, m, 0, from_x, &to, (struct grid){{0, rows}, {0, m->panels}});
+    matrix_multiply(pass->stack, m, 0, from_x, &to, (struct grid){{0, rows}, {0, m->panels}});
     kernels->sigmoid(j->gate + first, j->gate + first, (size_t)rows * j->out_row);
     kernels->blend((struct rows){j->gate + first, j->out_row}, from_x, from_h, j->out + first,
                    j->out_row, rows, l->outputs);
@@ -219,8 +218,8 @@ static void highway_back(const struct backward_pass *pass, int32_t layer, struct
     const struct part *part = &m->parts[0];
     const struct target to = rows_target(PRODUCT_ADD, state->dskip, state->out_row,
                                          (size_t)part->blocks * (size_t)part->width);
-    multiply_back(pass->stack, m, 0, state->dy, state->chunk_rows * (size_t)m->width, &to,
-                  share_blocks(worker, part, all));
+    matrix_multiply_back(pass->stack, m, 0, state->dy, state->chunk_rows * (size_t)m->width, &to,
+                         share_blocks(worker, part, all));
     if (pass->grads) {
         add_bias_gradient(pass, m, state->dy, worker);
         add_gradient(pass, m, 0, x, state->dy, worker);

@@ -16,7 +16,8 @@ static inline struct rows rows_at(const struct mlstm_state *state, const float *
 }
 
 /* What comes out of the directions, before a connection past the layer is added. */
-static inline struct rows merged_outputs(const struct mlstm_state *state, int32_t layer, int32_t slot)
+static inline struct rows merged_outputs(const struct mlstm_state *state, int32_t layer,
+                                         int32_t slot)
 {
     const struct junction *j = &state->junctions[layer];
     if (j->merged)

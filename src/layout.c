@@ -30,8 +30,8 @@ static int32_t divide_up(int32_t a, int32_t b)
     return (a - 1) / b + 1;
 }
 
-static void add_part(struct layout *layout, struct arena *transposed, struct matrix *m, int32_t part,
-                     int32_t first, int32_t rows)
+static void add_part(struct layout *layout, struct arena *transposed, struct matrix *m,
+                     int32_t part, int32_t first, int32_t rows)
 {
     struct part *p = &m->parts[part];
     p->first = first;
@@ -69,8 +69,9 @@ static int32_t add_matrix(struct layout *layout, struct arena *block, struct are
 }
 
 /* A matrix with one "gate". */
-static int32_t add_plain_matrix(struct layout *layout, struct arena *block, struct arena *transposed,
-                                int32_t units, int32_t rows0, int32_t rows1)
+static int32_t add_plain_matrix(struct layout *layout, struct arena *block,
+                                struct arena *transposed, int32_t units, int32_t rows0,
+                                int32_t rows1)
 {
     return add_matrix(layout, block, transposed, 1, units, vectors_width(layout->kernels, units),
                       rows0, rows1);
@@ -81,8 +82,7 @@ static int32_t add_rows(struct layout *layout, struct arena *block, int32_t gate
                         int32_t panel_units, int32_t rows)
 {
     struct arena none = {0};
-    const int32_t index =
-        add_matrix(layout, block, &none, gates, units, panel_units, rows - 1, 0);
+    const int32_t index = add_matrix(layout, block, &none, gates, units, panel_units, rows - 1, 0);
     layout->matrices[index].parts[0] = (struct part){0};
     return index;
 }
@@ -167,19 +167,18 @@ static void add_direction(struct layout *layout, struct arena *block, struct are
     const int32_t panel_units =
         plain ? gate_units(layout->kernels, o->hidden) : layout->kernels->width;
     *d = (struct direction){.layer = layer, .reverse = reverse};
-    d->kernel = add_matrix(layout, block, transposed, 4, o->hidden, panel_units, o->input,
-                           recurrent);
+    d->kernel =
+        add_matrix(layout, block, transposed, 4, o->hidden, panel_units, o->input, recurrent);
     add_param(layout, d->kernel, 1, o->input + recurrent, prefix, "kernel");
     add_vectors(layout, block, d, o, panel_units, prefix);
     d->projection = d->initial_c = d->initial_h = NONE;
     if (o->projection) {
-        d->projection =
-            add_plain_matrix(layout, block, transposed, o->projection, o->hidden, 0);
+        d->projection = add_plain_matrix(layout, block, transposed, o->projection, o->hidden, 0);
         add_param(layout, d->projection, 1, o->hidden, prefix, "projection");
     }
     if (o->learned) {
-        d->initial_c = add_rows(layout, block, 1, o->hidden,
-                                vectors_width(layout->kernels, o->hidden), 1);
+        d->initial_c =
+            add_rows(layout, block, 1, o->hidden, vectors_width(layout->kernels, o->hidden), 1);
         d->initial_h =
             add_rows(layout, block, 1, recurrent, vectors_width(layout->kernels, recurrent), 1);
         add_vector(layout, d->initial_c, 0, prefix, "initial_c", 0.0f);
@@ -244,7 +243,7 @@ static struct layout *layout_allocate(const mlstm_allocator *allocator, mlstm_ce
     layout->layer = allocate(allocator, count * sizeof *layout->layer);
     layout->direction = allocate(allocator, directions * sizeof *layout->direction);
     layout->matrices = allocate(allocator, (MATRICES * directions + LAYER_MATRICES * count + 1) *
-                                             sizeof *layout->matrices);
+                                               sizeof *layout->matrices);
     layout->param =
         allocate(allocator, (PARAMS * directions + LAYER_PARAMS * count + READOUT_PARAMS) *
                                 sizeof *layout->param);

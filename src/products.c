@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "products.h"
 
-void multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t part, struct rows a,
-              const struct target *to, struct grid grid)
+void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
+                     struct rows a, const struct target *to, struct grid grid)
 {
     stack->layout->kernels->product(&(struct product){
         .a = a.at,
@@ -24,8 +24,8 @@ void multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t p
     });
 }
 
-void multiply_back(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
-                   const float *g, size_t g_panel, const struct target *to, struct grid grid)
+void matrix_multiply_back(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
+                          const float *g, size_t g_panel, const struct target *to, struct grid grid)
 {
     const struct part *p = &m->parts[part];
     stack->layout->kernels->product(&(struct product){

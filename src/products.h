@@ -18,12 +18,13 @@ struct target {
 };
 
 /* C = init + a @ the rows of one part of a matrix. */
-void multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t part, struct rows a,
-              const struct target *to, struct grid grid);
+void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
+                     struct rows a, const struct target *to, struct grid grid);
 
 /* C = init + g @ the same rows transposed; g is panels of the matrix, `g_panel` floats apart. */
-void multiply_back(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
-                   const float *g, size_t g_panel, const struct target *to, struct grid grid);
+void matrix_multiply_back(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
+                          const float *g, size_t g_panel, const struct target *to,
+                          struct grid grid);
 
 /* Adds to the gradient of one part of a matrix over all rows of the chunk. */
 void add_gradient(const struct backward_pass *pass, const struct matrix *m, int32_t part,

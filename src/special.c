@@ -15,8 +15,9 @@ struct walk {
     const struct matrix *kernel, *projection;
     int32_t index;
     struct worker *worker;
-    bool alone;       /* this worker's rows go through all steps without the others */
-    struct range row; /* which, or, where they share panels, this worker's in what is done by rows */
+    bool alone; /* this worker's rows go through all steps without the others */
+    struct range
+        row; /* which, or, where they share panels, this worker's in what is done by rows */
 };
 
 static struct walk begin_walk(const struct mlstm_stack *stack, const struct mlstm_state *state,
@@ -253,29 +254,34 @@ static void forward_step(const struct walk *w, int32_t slot, int32_t t)
     const struct target sums = {PRODUCT_ZERO, state->sums, width, special.sums_panel,
                                 m->panels * m->width};
     struct grid grid = product_panels(w, m);
-    for EACH_RUN(run, state, slot, grid.row)
-        multiply(w->stack, m, PART_H, recurrent_input(w, slot), &sums,
-                 (struct grid){run, grid.panel});
+    for
+        EACH_RUN(run, state, slot, grid.row)
+    matrix_multiply(w->stack, m, PART_H, recurrent_input(w, slot), &sums,
+                    (struct grid){run, grid.panel});
     wait_for_others(w);
-    for EACH_RUN(run, state, slot, w->row) {
-        special.row_begin = run.begin;
-        special.row_end = run.end;
-        state->layout->kernels->special_forward(&special);
-        if (!p)
-            settle_hidden(w, slot, run);
-    }
+    for
+        EACH_RUN(run, state, slot, w->row)
+        {
+            special.row_begin = run.begin;
+            special.row_end = run.end;
+            state->layout->kernels->special_forward(&special);
+            if (!p)
+                settle_hidden(w, slot, run);
+        }
     wait_for_others(w);
     if (!p)
         return;
-    const struct target h = rows_target(PRODUCT_ZERO, new_h(w, slot), s->h_row,
-                                        (size_t)p->panels * (size_t)p->width);
+    const struct target h =
+        rows_target(PRODUCT_ZERO, new_h(w, slot), s->h_row, (size_t)p->panels * (size_t)p->width);
     grid = product_panels(w, p);
-    for EACH_RUN(run, state, slot, grid.row)
-        multiply(w->stack, p, 0, rows_from(special.out, s->row, 0), &h,
-                 (struct grid){run, grid.panel});
+    for
+        EACH_RUN(run, state, slot, grid.row)
+    matrix_multiply(w->stack, p, 0, rows_from(special.out, s->row, 0), &h,
+                    (struct grid){run, grid.panel});
     wait_for_others(w);
-    for EACH_RUN(run, state, slot, w->row)
-        settle_hidden(w, slot, run);
+    for
+        EACH_RUN(run, state, slot, w->row)
+    settle_hidden(w, slot, run);
     wait_for_others(w);
 }
 
@@ -286,12 +292,14 @@ static void clear_ended(const struct walk *w, int32_t first, int32_t steps)
     if (s->step_rows == 0)
         return;
     if (s->unprojected)
-        state_clear_ended(w->state, first, steps, step_of(w, s->unprojected, s->row, first), s->row);
+        state_clear_ended(w->state, first, steps, step_of(w, s->unprojected, s->row, first),
+                          s->row);
     if (s->h_read)
         state_clear_ended(w->state, first, steps, step_of(w, s->h_read, s->h_row, first), s->h_row);
 }
 
-void special_forward_steps(const struct forward_pass *pass, int32_t direction, struct worker *worker)
+void special_forward_steps(const struct forward_pass *pass, int32_t direction,
+                           struct worker *worker)
 {
     const struct walk w = begin_walk(pass->stack, pass->state, direction, worker);
     for (int32_t t = 0; t < pass->steps; t++)
@@ -330,12 +338,11 @@ static void carry_hidden(const struct walk *w, struct range run)
     const struct mlstm_state *state = w->state;
     const struct direction_state *s = w->s;
     const bool drop = drops(w, MLSTM_DROP_HIDDEN), rest = w->options->zoneout_h > 0.0f;
-    state->layout->kernels->mix(
-        rows_from(state->dh_sums, state->out_row, run.begin),
-        rows_from(drop ? state->drop : NULL, state->out_row, run.begin),
-        rows_from(rest ? state->dh_rest : NULL, state->out_row, run.begin),
-        s->dh_carry + (size_t)run.begin * s->h_carry_row, s->h_carry_row, run.end - run.begin,
-        options_recurrent(w->options));
+    state->layout->kernels->mix(rows_from(state->dh_sums, state->out_row, run.begin),
+                                rows_from(drop ? state->drop : NULL, state->out_row, run.begin),
+                                rows_from(rest ? state->dh_rest : NULL, state->out_row, run.begin),
+                                s->dh_carry + (size_t)run.begin * s->h_carry_row, s->h_carry_row,
+                                run.end - run.begin, options_recurrent(w->options));
 }
 
 /* What the kernels are given for a step back. */
@@ -376,38 +383,46 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, struct 
         dh.at += step * dh.row;
 
     draw_masks(w, slot);
-    for EACH_RUN(run, state, slot, w->row) {
-        settle_hidden_back(w, slot, dh, run);
-        if (p)
-            pack_panels(state, p, (struct rows){state->dh_new, state->out_row}, run,
-                        (int32_t)step + run.begin);
-    }
+    for
+        EACH_RUN(run, state, slot, w->row)
+        {
+            settle_hidden_back(w, slot, dh, run);
+            if (p)
+                pack_panels(state, p, (struct rows){state->dh_new, state->out_row}, run,
+                            (int32_t)step + run.begin);
+        }
     wait_for_others(w);
     if (p) {
-        const struct target out = rows_target(PRODUCT_ZERO, state->dout, state->out_row,
-                                              (size_t)p->parts[0].blocks *
-                                                  (size_t)p->parts[0].width);
+        const struct target out =
+            rows_target(PRODUCT_ZERO, state->dout, state->out_row,
+                        (size_t)p->parts[0].blocks * (size_t)p->parts[0].width);
         const struct grid grid = product_blocks(w, &p->parts[0]);
-        for EACH_RUN(run, state, slot, grid.row)
-            multiply_back(w->stack, p, 0, state->dy + step * (size_t)p->width,
-                          state->chunk_rows * (size_t)p->width, &out,
-                          (struct grid){run, grid.panel});
+        for
+            EACH_RUN(run, state, slot, grid.row)
+        matrix_multiply_back(w->stack, p, 0, state->dy + step * (size_t)p->width,
+                             state->chunk_rows * (size_t)p->width, &out,
+                             (struct grid){run, grid.panel});
         wait_for_others(w);
     }
-    for EACH_RUN(run, state, slot, w->row) {
-        special.forward.row_begin = run.begin;
-        special.forward.row_end = run.end;
-        state->layout->kernels->special_backward(&special);
-    }
+    for
+        EACH_RUN(run, state, slot, w->row)
+        {
+            special.forward.row_begin = run.begin;
+            special.forward.row_end = run.end;
+            state->layout->kernels->special_backward(&special);
+        }
     wait_for_others(w);
     const struct target sums = rows_target(PRODUCT_ZERO, state->dh_sums, state->out_row,
                                            (size_t)recurrent->blocks * (size_t)recurrent->width);
     const struct grid grid = product_blocks(w, recurrent);
-    for EACH_RUN(run, state, slot, grid.row)
-        multiply_back(w->stack, m, PART_H, special.dsums, special.dgates_panel, &sums, (struct grid){run, grid.panel});
+    for
+        EACH_RUN(run, state, slot, grid.row)
+    matrix_multiply_back(w->stack, m, PART_H, special.dsums, special.dgates_panel, &sums,
+                         (struct grid){run, grid.panel});
     wait_for_others(w);
-    for EACH_RUN(run, state, slot, w->row)
-        carry_hidden(w, run);
+    for
+        EACH_RUN(run, state, slot, w->row)
+    carry_hidden(w, run);
     wait_for_others(w);
 }
 
@@ -434,11 +449,13 @@ static void add_vector_gradients(const struct backward_pass *pass, const struct 
         return;
     }
     for (int32_t t = 0; t < pass->steps; t++)
-        for EACH_RUN(run, state, pass->first + t, ((struct range){0, state->batch})) {
-            s->row_begin = t * state->batch + run.begin;
-            s->row_end = t * state->batch + run.end;
-            layout->kernels->special_vectors(&v);
-        }
+        for
+            EACH_RUN(run, state, pass->first + t, ((struct range){0, state->batch}))
+            {
+                s->row_begin = t * state->batch + run.begin;
+                s->row_end = t * state->batch + run.end;
+                layout->kernels->special_vectors(&v);
+            }
 }
 
 void special_backward_steps(const struct backward_pass *pass, int32_t direction, struct rows dh,

@@ -5,7 +5,8 @@
 #include "pass.h"
 
 /* All steps of a chunk in a direction whose cell has options; the product with x is done. */
-void special_forward_steps(const struct forward_pass *pass, int32_t direction, struct worker *worker);
+void special_forward_steps(const struct forward_pass *pass, int32_t direction,
+                           struct worker *worker);
 
 /*
  * And back: the gradient on the products to dgates and dsums, those of its vectors and its projection

@@ -22,9 +22,9 @@ static mlstm_status check_cells(mlstm_cell *const *cells, int32_t count)
             return fail(MLSTM_ERROR_OWNED,
                         "mlstm_stack_create: the cell of layer %d already belongs to a stack", l);
         if (memcmp(&cells[l]->allocator, &cells[0]->allocator, sizeof cells[l]->allocator) != 0)
-            return fail(MLSTM_ERROR_MISMATCH,
-                        "mlstm_stack_create: the cells of layers 0 and %d have different allocators",
-                        l);
+            return fail(
+                MLSTM_ERROR_MISMATCH,
+                "mlstm_stack_create: the cells of layers 0 and %d have different allocators", l);
         const int32_t input = cells[l]->options.input;
         const int32_t output = mlstm_cell_output_size(cells[l]);
         if (l > 0 && input != mlstm_cell_output_size(cells[l - 1]))
@@ -41,9 +41,9 @@ static mlstm_status check_cells(mlstm_cell *const *cells, int32_t count)
 }
 
 /* A layout for the stack's cells and the block of zeros that goes with it. */
-static mlstm_status make_params(const char *function, const mlstm_allocator *allocator, mlstm_cell *const *cells,
-                                int32_t count, int32_t outputs, int32_t sources,
-                                struct layout **layout, float **params)
+static mlstm_status make_params(const char *function, const mlstm_allocator *allocator,
+                                mlstm_cell *const *cells, int32_t count, int32_t outputs,
+                                int32_t sources, struct layout **layout, float **params)
 {
     mlstm_status status =
         layout_create(function, allocator, cells, count, outputs, sources, layout);
@@ -72,10 +72,10 @@ mlstm_status mlstm_stack_create(mlstm_cell *const *cells, int32_t count, mlstm_s
     REQUIRE_MEMORY(made);
     made->allocator = allocator;
     made->cells = allocate(&allocator, (size_t)count * sizeof *made->cells);
-    status = made->cells
-                 ? make_params(__func__, &allocator, cells, count, 0, 0, &made->layout,
-                               &made->params)
-                 : fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: no memory for %d layers", __func__, count);
+    status =
+        made->cells
+            ? make_params(__func__, &allocator, cells, count, 0, 0, &made->layout, &made->params)
+            : fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: no memory for %d layers", __func__, count);
     if (status != MLSTM_OK) {
         release(&allocator, made->cells);
         release(&allocator, made);
@@ -117,8 +117,8 @@ mlstm_status mlstm_stack_set_readout(mlstm_stack *stack, int32_t outputs, int32_
             "sources must be MLSTM_READOUT_C, MLSTM_READOUT_H or both, got %d", sources);
     struct layout *old = stack->layout, *layout;
     float *params;
-    const mlstm_status status = make_params(__func__, &stack->allocator, stack->cells, old->layers, outputs,
-                                            sources, &layout, &params);
+    const mlstm_status status = make_params(__func__, &stack->allocator, stack->cells, old->layers,
+                                            outputs, sources, &layout, &params);
     if (status != MLSTM_OK)
         return status;
     memcpy(params, stack->params, old->readout_offset * sizeof *params);
@@ -212,7 +212,8 @@ mlstm_status stack_need_transposed(const mlstm_stack *stack)
         return MLSTM_OK;
     float *made = allocate(&stack->allocator, stack->layout->transposed_count * sizeof *made);
     if (!made)
-        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "mlstm_state_create: no memory for the transposed kernels");
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY,
+                    "mlstm_state_create: no memory for the transposed kernels");
     refresh_all(stack, made);
     if (!atomic_compare_exchange_strong(place, &expected, made))
         release(&stack->allocator, made);

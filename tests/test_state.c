@@ -35,6 +35,7 @@ static void null_is_answered(void **unused)
     assert_int_equal(mlstm_state_window(NULL), 0);
     assert_int_equal(mlstm_state_steps(NULL), 0);
     assert_int_equal(mlstm_state_threads(NULL), 0);
+    assert_int_equal(mlstm_state_training(NULL), 0);
     assert_int_equal(mlstm_state_bytes(NULL), 0);
 }
 

@@ -56,7 +56,7 @@ struct shape variant_shape(const struct variant *variant, int32_t size, int32_t 
     static const struct shape sizes[SIZES] = {
         {5, 0, 3, {3, 4, 4, 4}, 2, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
         {13, 0, 2, {19, 33, 40}, 3, MLSTM_READOUT_H, 0},
-        {3, 0, 1, {70, 97}, 0, 0, 1},
+        {3, 0, 1, {41, 66}, 0, 0, 1},
         {80, 0, 2, {9, 24, 20}, 5, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
     };
     struct shape s = sizes[size];

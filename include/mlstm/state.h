@@ -135,7 +135,7 @@ MLSTM_API mlstm_status mlstm_state_set_lengths(mlstm_state *state, const int32_t
  *
  * A mask depends on the seed, the number of steps since this call, the layer, the row and the unit alone
  * (Philox 4x32-10), so steps and windows, any number of threads and any machine have the same. A new
- * sequence takes a new seed.
+ * sequence takes a new seed, before ::mlstm_state_begin_sequence.
  *
  * @param training 0 or 1
  * @param seed     any; not read with 0
