@@ -33,15 +33,15 @@ static void a_seed_gives_the_masks(struct subject *p)
     assert_same_results(&p->s, p->other, p->whole);
 }
 
-/* Forward the same bits; gradients may be summed in another order. */
+/* Compilers may round the equations of a cell with options elsewhere than those of a plain one. */
 static void check_without_dropout(struct subject *p)
 {
     const struct shape *s = &p->s;
     const struct results *got = p->other, *expected = p->whole;
-    assert_same_bits("y", got->y, expected->y, y_numbers(s));
-    assert_same_bits("h", got->h_top, expected->h_top, top_numbers(s));
-    assert_same_bits("c", got->c_top, expected->c_top, top_c_numbers(s));
-    assert_same_bits("final state", got->final_state, expected->final_state, state_numbers(s));
+    check_near_floats("y", got->y, expected->y, y_numbers(s));
+    check_near_floats("h", got->h_top, expected->h_top, top_numbers(s));
+    check_near_floats("c", got->c_top, expected->c_top, top_c_numbers(s));
+    check_near_floats("final state", got->final_state, expected->final_state, state_numbers(s));
     check_near_floats("dparams", got->dparams, expected->dparams, param_numbers(s));
     check_near_floats("dx", got->dx, expected->dx, x_numbers(s));
     check_near_floats("dinitial state", got->dinitial_state, expected->dinitial_state,

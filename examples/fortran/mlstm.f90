@@ -19,13 +19,23 @@ module mlstm
 
     integer(c_int32_t), parameter, public :: MLSTM_READOUT_C = 1, MLSTM_READOUT_H = 2
     integer(c_int32_t), parameter, public :: MLSTM_ZEROS = 0, MLSTM_UNIFORM = 1, &
-        MLSTM_GLOROT_UNIFORM = 2
+        MLSTM_GLOROT_UNIFORM = 2, MLSTM_GLOROT_NORMAL = 3, MLSTM_HE_UNIFORM = 4, &
+        MLSTM_HE_NORMAL = 5, MLSTM_NORMAL = 6, MLSTM_TRUNCATED_NORMAL = 7, MLSTM_CONSTANT = 8, &
+        MLSTM_ORTHOGONAL = 9
+    integer(c_int32_t), parameter, public :: MLSTM_NORM_NONE = 0, MLSTM_NORM_GATES = 1, &
+        MLSTM_NORM_PRODUCTS = 2, MLSTM_MASK_STEP = 0, MLSTM_MASK_SEQUENCE = 1, &
+        MLSTM_DROP_HIDDEN = 0, MLSTM_DROP_CANDIDATE = 1, MLSTM_SKIP_NONE = 0, &
+        MLSTM_SKIP_RESIDUAL = 1, MLSTM_SKIP_HIGHWAY = 2, MLSTM_MERGE_NONE = 0, &
+        MLSTM_MERGE_CONCAT = 1, MLSTM_MERGE_SUM = 2
     integer(c_int32_t), parameter, public :: MLSTM_OK = 0, MLSTM_ERROR_INVALID_ARGUMENT = 1, &
         MLSTM_ERROR_OUT_OF_MEMORY = 2, MLSTM_ERROR_TOO_LARGE = 3, MLSTM_ERROR_MISMATCH = 4, &
         MLSTM_ERROR_OWNED = 5, MLSTM_ERROR_ORDER = 6, MLSTM_ERROR_NOT_FOUND = 7, &
         MLSTM_ERROR_NOT_FINITE = 8, MLSTM_ERROR_SYSTEM = 9
 
-    public :: mlstm_softmax_cross_entropy, mlstm_squared_error
+    public :: mlstm_softmax_cross_entropy, mlstm_softmax_cross_entropy_weighted, &
+        mlstm_sigmoid_cross_entropy, mlstm_absolute_error, mlstm_huber_loss, mlstm_squared_error
+    public :: mlstm_schedule_step, mlstm_schedule_exponential, mlstm_schedule_cosine, &
+        mlstm_schedule_warmup, mlstm_schedule_loss_scale
 
     ! What all objects are: a handle and the C function that frees it.
     type :: owner
@@ -39,11 +49,32 @@ module mlstm
         final :: owner_final
     end type
 
+    ! The options of a cell (cell.h), at first those of a new one.
+    type, public :: mlstm_options
+        real(c_float) :: forget_bias = 1
+        integer(c_int32_t) :: biases = 1
+        logical :: peepholes = .false.
+        integer(c_int32_t) :: projection = 0
+        real(c_float) :: projection_clip = 0, cell_clip = 0
+        logical :: coupled = .false.
+        integer(c_int32_t) :: norm = MLSTM_NORM_NONE
+        real(c_float) :: norm_epsilon = 0
+        real(c_float) :: zoneout_c = 0, zoneout_h = 0
+        real(c_float) :: dropout = 0
+        integer(c_int32_t) :: dropout_mask = MLSTM_MASK_STEP
+        real(c_float) :: recurrent_dropout = 0
+        integer(c_int32_t) :: recurrent_dropout_what = MLSTM_DROP_HIDDEN
+        integer(c_int32_t) :: recurrent_dropout_mask = MLSTM_MASK_STEP
+        integer(c_int32_t) :: skip = MLSTM_SKIP_NONE, bidirectional = MLSTM_MERGE_NONE
+        logical :: learned_state = .false.
+    end type
+
     ! One layer, described (cell.h).
     type, extends(owner), public :: mlstm_cell
     contains
         procedure :: create => cell_create
         procedure :: set_forget_bias => cell_set_forget_bias
+        procedure :: set_options => cell_set_options
     end type
 
     ! The layers, the readout, and every parameter (stack.h).
@@ -55,6 +86,7 @@ module mlstm
         procedure :: init_param => stack_init_param
         procedure :: layer_count => stack_layer_count
         procedure :: hidden_size => stack_hidden_size
+        procedure :: options => stack_options
         procedure :: input_size => stack_input_size
         procedure :: output_size => stack_output_size
         procedure :: param_count => stack_param_count
@@ -71,7 +103,12 @@ module mlstm
     contains
         procedure :: create => state_create
         procedure :: zero => state_zero
+        procedure :: begin_sequence => state_begin_sequence
         procedure :: begin_window => state_begin_window
+        procedure :: keep_steps => state_keep_steps
+        procedure :: set_lengths => state_set_lengths
+        procedure :: set_training => state_set_training
+        procedure :: training => state_training
         procedure :: set_threads => state_set_threads
         procedure :: size => state_size
         procedure :: batch => state_batch
@@ -91,6 +128,9 @@ module mlstm
         procedure :: add => grads_add
         procedure :: norm => grads_norm
         procedure :: clip_norm => grads_clip_norm
+        procedure :: clip_param_norm => grads_clip_param_norm
+        procedure :: clip_value => grads_clip_value
+        procedure :: check => grads_check
         procedure :: get => grads_get
         procedure :: set => grads_set
     end type
@@ -100,7 +140,17 @@ module mlstm
     contains
         procedure :: create_sgd => optimizer_create_sgd
         procedure :: create_adagrad => optimizer_create_adagrad
+        procedure :: create_rmsprop => optimizer_create_rmsprop
+        procedure :: create_adam => optimizer_create_adam
+        procedure :: create_adamw => optimizer_create_adamw
+        procedure :: create_amsgrad => optimizer_create_amsgrad
+        procedure :: create_nadam => optimizer_create_nadam
+        procedure :: create_lion => optimizer_create_lion
         procedure :: set_rate => optimizer_set_rate
+        procedure :: step_count => optimizer_step_count
+        procedure :: set_step_count => optimizer_set_step_count
+        procedure :: set_weight_decay => optimizer_set_weight_decay
+        procedure :: set_frozen => optimizer_set_frozen
         procedure :: get_slot => optimizer_get_slot
         procedure :: set_slot => optimizer_set_slot
         procedure :: apply_grads => optimizer_apply_grads
@@ -214,6 +264,32 @@ contains
         call finish(c_cell_set_forget_bias(self%handle, forget_bias), stat, errmsg)
     end subroutine
 
+    subroutine cell_set_options(self, options, stat, errmsg)
+        class(mlstm_cell), intent(inout) :: self
+        type(mlstm_options), intent(in) :: options
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        integer(c_int32_t) :: status
+        associate (cell => self%handle, o => options)
+            status = c_cell_set_forget_bias(cell, o%forget_bias)
+            if (status == 0) status = c_cell_set_biases(cell, o%biases)
+            if (status == 0) status = c_cell_set_peepholes(cell, merge(1, 0, o%peepholes))
+            if (status == 0) status = c_cell_set_projection(cell, o%projection)
+            if (status == 0) status = c_cell_set_projection_clip(cell, o%projection_clip)
+            if (status == 0) status = c_cell_set_cell_clip(cell, o%cell_clip)
+            if (status == 0) status = c_cell_set_coupled(cell, merge(1, 0, o%coupled))
+            if (status == 0) status = c_cell_set_norm(cell, o%norm, o%norm_epsilon)
+            if (status == 0) status = c_cell_set_zoneout(cell, o%zoneout_c, o%zoneout_h)
+            if (status == 0) status = c_cell_set_dropout(cell, o%dropout, o%dropout_mask)
+            if (status == 0) status = c_cell_set_recurrent_dropout(cell, o%recurrent_dropout, &
+                o%recurrent_dropout_what, o%recurrent_dropout_mask)
+            if (status == 0) status = c_cell_set_skip(cell, o%skip)
+            if (status == 0) status = c_cell_set_bidirectional(cell, o%bidirectional)
+            if (status == 0) status = c_cell_set_learned_state(cell, merge(1, 0, o%learned_state))
+        end associate
+        call finish(status, stat, errmsg)
+    end subroutine
+
     ! Stack.
 
     ! Takes the cells over: they hold nothing afterwards. On failure they stay as they are.
@@ -280,6 +356,38 @@ contains
         integer(c_int32_t), intent(in) :: layer
         stack_hidden_size = c_cell_hidden_size(c_stack_cell(self%handle, layer))
     end function
+
+    ! Those of a layer.
+    subroutine stack_options(self, layer, options, stat, errmsg)
+        class(mlstm_stack), intent(in) :: self
+        integer(c_int32_t), intent(in) :: layer
+        type(mlstm_options), intent(inout) :: options
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: cell
+        integer(c_int32_t) :: status
+        cell = c_stack_cell(self%handle, layer)
+        associate (o => options)
+            status = c_cell_zoneout(cell, o%zoneout_c, o%zoneout_h)
+            if (status == MLSTM_OK) then
+                o%forget_bias = c_cell_forget_bias(cell)
+                o%biases = c_cell_biases(cell)
+                o%peepholes = c_cell_peepholes(cell) /= 0
+                o%projection = c_cell_projection(cell)
+                o%projection_clip = c_cell_projection_clip(cell)
+                o%cell_clip = c_cell_cell_clip(cell)
+                o%coupled = c_cell_coupled(cell) /= 0
+                o%norm = c_cell_norm(cell, o%norm_epsilon)
+                o%dropout = c_cell_dropout(cell, o%dropout_mask)
+                o%recurrent_dropout = c_cell_recurrent_dropout(cell, &
+                    o%recurrent_dropout_what, o%recurrent_dropout_mask)
+                o%skip = c_cell_skip(cell)
+                o%bidirectional = c_cell_bidirectional(cell)
+                o%learned_state = c_cell_learned_state(cell) /= 0
+            end if
+        end associate
+        call finish(status, stat, errmsg)
+    end subroutine
 
     function stack_input_size(self)
         integer(c_int32_t) :: stack_input_size
@@ -377,7 +485,8 @@ contains
         call finish(c_forward(self%handle, state%handle, x, rows(2), to_y), stat, errmsg)
     end subroutine
 
-    ! From dy(O,B,T), dh_top and dc_top(H,B,T) to dx(I,B,T) and grads, each of which may be absent.
+    ! From dy(O,B,T), dh_top(D,B,T) and dc_top(C,B,T) to dx(I,B,T) and grads, each of which may be
+    ! absent.
     subroutine stack_backward(self, state, dy, dh_top, dc_top, dx, grads, stat, errmsg)
         class(mlstm_stack), intent(in) :: self
         type(mlstm_state), intent(inout) :: state
@@ -388,24 +497,28 @@ contains
         integer(c_int32_t), intent(inout), optional :: stat
         character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: gradients
-        integer :: rows(2), top
+        type(c_ptr) :: top
+        integer :: rows(2), cells
         type(c_ptr) :: to_dy, to_dh_top, to_dc_top, to_dx
         to_dy = c_null_ptr
         to_dh_top = c_null_ptr
         to_dc_top = c_null_ptr
         to_dx = c_null_ptr
         rows = [state%batch(), state%steps()]
-        top = self%hidden_size(self%layer_count() - 1)
+        top = c_stack_cell(self%handle, self%layer_count() - 1)
+        cells = merge(2, 1, c_cell_bidirectional(top) == MLSTM_MERGE_CONCAT) * &
+            c_cell_hidden_size(top)
         if (present(dy)) then
             if (.not. fits("dy", shape(dy), [self%output_size(), rows], stat, errmsg)) return
             to_dy = c_loc(dy)
         end if
         if (present(dh_top)) then
-            if (.not. fits("dh_top", shape(dh_top), [top, rows], stat, errmsg)) return
+            if (.not. fits("dh_top", shape(dh_top), [c_cell_output_size(top), rows], stat, &
+                errmsg)) return
             to_dh_top = c_loc(dh_top)
         end if
         if (present(dc_top)) then
-            if (.not. fits("dc_top", shape(dc_top), [top, rows], stat, errmsg)) return
+            if (.not. fits("dc_top", shape(dc_top), [cells, rows], stat, errmsg)) return
             to_dc_top = c_loc(dc_top)
         end if
         if (present(dx)) then
@@ -440,12 +553,55 @@ contains
         call finish(c_state_zero(self%handle), stat, errmsg)
     end subroutine
 
+    subroutine state_begin_sequence(self, stack, stat, errmsg)
+        class(mlstm_state), intent(inout) :: self
+        type(mlstm_stack), intent(in) :: stack
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_state_begin_sequence(stack%handle, self%handle), stat, errmsg)
+    end subroutine
+
     subroutine state_begin_window(self, stat, errmsg)
         class(mlstm_state), intent(inout) :: self
         integer(c_int32_t), intent(out), optional :: stat
         character(*), intent(inout), optional :: errmsg
         call finish(c_state_begin_window(self%handle), stat, errmsg)
     end subroutine
+
+    subroutine state_keep_steps(self, steps, stat, errmsg)
+        class(mlstm_state), intent(inout) :: self
+        integer(c_int32_t), intent(in) :: steps
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_state_keep_steps(self%handle, steps), stat, errmsg)
+    end subroutine
+
+    ! How many steps each row still has; absent for no end.
+    subroutine state_set_lengths(self, lengths, stat, errmsg)
+        class(mlstm_state), intent(inout) :: self
+        integer(c_int32_t), contiguous, intent(in), optional :: lengths(:)
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        integer(c_size_t) :: count
+        count = 0
+        if (present(lengths)) count = size(lengths, kind=c_size_t)
+        call finish(c_state_set_lengths(self%handle, lengths, count), stat, errmsg)
+    end subroutine
+
+    subroutine state_set_training(self, training, seed, stat, errmsg)
+        class(mlstm_state), intent(inout) :: self
+        logical, intent(in) :: training
+        integer(c_int64_t), intent(in) :: seed
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_state_set_training(self%handle, merge(1, 0, training), seed), stat, errmsg)
+    end subroutine
+
+    function state_training(self)
+        logical :: state_training
+        class(mlstm_state), intent(in) :: self
+        state_training = c_state_training(self%handle) /= 0
+    end function
 
     subroutine state_set_threads(self, threads, stat, errmsg)
         class(mlstm_state), intent(inout) :: self
@@ -561,6 +717,30 @@ contains
         call finish(c_grads_clip_norm(self%handle, max_norm, norm), stat, errmsg)
     end subroutine
 
+    subroutine grads_clip_param_norm(self, max_norm, stat, errmsg)
+        class(mlstm_grads), intent(inout) :: self
+        real(c_float), intent(in) :: max_norm
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_grads_clip_param_norm(self%handle, max_norm), stat, errmsg)
+    end subroutine
+
+    subroutine grads_clip_value(self, limit, stat, errmsg)
+        class(mlstm_grads), intent(inout) :: self
+        real(c_float), intent(in) :: limit
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_grads_clip_value(self%handle, limit), stat, errmsg)
+    end subroutine
+
+    ! MLSTM_ERROR_NOT_FINITE, naming the parameter, where a number is not finite.
+    subroutine grads_check(self, stat, errmsg)
+        class(mlstm_grads), intent(in) :: self
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_grads_check(self%handle, c_null_ptr), stat, errmsg)
+    end subroutine
+
     subroutine grads_get(self, name, values, stat, errmsg)
         class(mlstm_grads), intent(in) :: self
         character(*), intent(in) :: name
@@ -609,12 +789,123 @@ contains
         call take(self, handle, c_optimizer_destroy, status, stat, errmsg)
     end subroutine
 
+    subroutine optimizer_create_rmsprop(self, stack, rate, decay, momentum, epsilon, centered, &
+            stat, errmsg)
+        class(mlstm_optimizer), intent(inout) :: self
+        type(mlstm_stack), intent(in) :: stack
+        real(c_float), intent(in) :: rate, decay, momentum, epsilon
+        logical, intent(in) :: centered
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: handle
+        integer(c_int32_t) :: status
+        status = c_rmsprop_create(stack%handle, rate, decay, momentum, epsilon, &
+            merge(1, 0, centered), handle)
+        call take(self, handle, c_optimizer_destroy, status, stat, errmsg)
+    end subroutine
+
+    subroutine optimizer_create_adam(self, stack, rate, beta1, beta2, epsilon, stat, errmsg)
+        class(mlstm_optimizer), intent(inout) :: self
+        type(mlstm_stack), intent(in) :: stack
+        real(c_float), intent(in) :: rate, beta1, beta2, epsilon
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: handle
+        integer(c_int32_t) :: status
+        status = c_adam_create(stack%handle, rate, beta1, beta2, epsilon, handle)
+        call take(self, handle, c_optimizer_destroy, status, stat, errmsg)
+    end subroutine
+
+    subroutine optimizer_create_adamw(self, stack, rate, beta1, beta2, epsilon, weight_decay, &
+            stat, errmsg)
+        class(mlstm_optimizer), intent(inout) :: self
+        type(mlstm_stack), intent(in) :: stack
+        real(c_float), intent(in) :: rate, beta1, beta2, epsilon, weight_decay
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: handle
+        integer(c_int32_t) :: status
+        status = c_adamw_create(stack%handle, rate, beta1, beta2, epsilon, weight_decay, handle)
+        call take(self, handle, c_optimizer_destroy, status, stat, errmsg)
+    end subroutine
+
+    subroutine optimizer_create_amsgrad(self, stack, rate, beta1, beta2, epsilon, stat, errmsg)
+        class(mlstm_optimizer), intent(inout) :: self
+        type(mlstm_stack), intent(in) :: stack
+        real(c_float), intent(in) :: rate, beta1, beta2, epsilon
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: handle
+        integer(c_int32_t) :: status
+        status = c_amsgrad_create(stack%handle, rate, beta1, beta2, epsilon, handle)
+        call take(self, handle, c_optimizer_destroy, status, stat, errmsg)
+    end subroutine
+
+    subroutine optimizer_create_nadam(self, stack, rate, beta1, beta2, epsilon, momentum_decay, &
+            stat, errmsg)
+        class(mlstm_optimizer), intent(inout) :: self
+        type(mlstm_stack), intent(in) :: stack
+        real(c_float), intent(in) :: rate, beta1, beta2, epsilon, momentum_decay
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: handle
+        integer(c_int32_t) :: status
+        status = c_nadam_create(stack%handle, rate, beta1, beta2, epsilon, momentum_decay, handle)
+        call take(self, handle, c_optimizer_destroy, status, stat, errmsg)
+    end subroutine
+
+    subroutine optimizer_create_lion(self, stack, rate, beta1, beta2, weight_decay, stat, errmsg)
+        class(mlstm_optimizer), intent(inout) :: self
+        type(mlstm_stack), intent(in) :: stack
+        real(c_float), intent(in) :: rate, beta1, beta2, weight_decay
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: handle
+        integer(c_int32_t) :: status
+        status = c_lion_create(stack%handle, rate, beta1, beta2, weight_decay, handle)
+        call take(self, handle, c_optimizer_destroy, status, stat, errmsg)
+    end subroutine
+
     subroutine optimizer_set_rate(self, rate, stat, errmsg)
         class(mlstm_optimizer), intent(inout) :: self
         real(c_float), intent(in) :: rate
         integer(c_int32_t), intent(out), optional :: stat
         character(*), intent(inout), optional :: errmsg
         call finish(c_optimizer_set_rate(self%handle, rate), stat, errmsg)
+    end subroutine
+
+    function optimizer_step_count(self)
+        integer(c_int64_t) :: optimizer_step_count
+        class(mlstm_optimizer), intent(in) :: self
+        optimizer_step_count = c_optimizer_step_count(self%handle)
+    end function
+
+    subroutine optimizer_set_step_count(self, count, stat, errmsg)
+        class(mlstm_optimizer), intent(inout) :: self
+        integer(c_int64_t), intent(in) :: count
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_optimizer_set_step_count(self%handle, count), stat, errmsg)
+    end subroutine
+
+    subroutine optimizer_set_weight_decay(self, name, decay, stat, errmsg)
+        class(mlstm_optimizer), intent(inout) :: self
+        character(*), intent(in) :: name
+        real(c_float), intent(in) :: decay
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_optimizer_set_weight_decay(self%handle, trim(name) // c_null_char, decay), &
+            stat, errmsg)
+    end subroutine
+
+    subroutine optimizer_set_frozen(self, name, frozen, stat, errmsg)
+        class(mlstm_optimizer), intent(inout) :: self
+        character(*), intent(in) :: name
+        logical, intent(in) :: frozen
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_optimizer_set_frozen(self%handle, trim(name) // c_null_char, &
+            merge(1, 0, frozen)), stat, errmsg)
     end subroutine
 
     subroutine optimizer_get_slot(self, slot, name, values, stat, errmsg)
@@ -660,25 +951,104 @@ contains
         real(c_float), contiguous, target, intent(inout), optional :: dlogits(:, :, :)
         integer(c_int32_t), intent(inout), optional :: stat
         character(*), intent(inout), optional :: errmsg
-        integer :: expected(3)
         type(c_ptr) :: to_probabilities, to_dlogits
-        to_probabilities = c_null_ptr
-        to_dlogits = c_null_ptr
-        expected = shape(logits)
-        if (.not. fits("labels", shape(labels), expected(2:), stat, errmsg)) return
-        if (present(probabilities)) then
-            if (.not. fits("probabilities", shape(probabilities), expected, stat, errmsg)) return
-            to_probabilities = c_loc(probabilities)
-        end if
-        if (present(dlogits)) then
-            if (.not. fits("dlogits", shape(dlogits), expected, stat, errmsg)) return
-            to_dlogits = c_loc(dlogits)
-        end if
+        if (.not. fits("labels", shape(labels), [size(logits, 2), size(logits, 3)], stat, &
+            errmsg)) return
+        if (.not. located("probabilities", probabilities, shape(logits), to_probabilities, stat, &
+            errmsg)) return
+        if (.not. located("dlogits", dlogits, shape(logits), to_dlogits, stat, errmsg)) return
         call finish(c_softmax_cross_entropy(logits, labels, size(labels, kind=c_size_t), &
-            expected(1), to_probabilities, to_dlogits, loss), stat, errmsg)
+            size(logits, 1), to_probabilities, to_dlogits, loss), stat, errmsg)
     end subroutine
 
-    ! outputs and targets are (O,B,T).
+    ! The same with weights(B,T), which may be absent.
+    subroutine mlstm_softmax_cross_entropy_weighted(logits, labels, ignored, smoothing, loss, &
+            weights, probabilities, dlogits, stat, errmsg)
+        real(c_float), contiguous, intent(in) :: logits(:, :, :)
+        integer(c_int32_t), contiguous, intent(in) :: labels(:, :)
+        integer(c_int32_t), intent(in) :: ignored
+        real(c_float), intent(in) :: smoothing
+        real(c_float), intent(inout) :: loss
+        real(c_float), contiguous, target, intent(in), optional :: weights(:, :)
+        real(c_float), contiguous, target, intent(inout), optional :: probabilities(:, :, :)
+        real(c_float), contiguous, target, intent(inout), optional :: dlogits(:, :, :)
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        integer :: rows(2)
+        type(c_ptr) :: to_weights, to_probabilities, to_dlogits
+        to_weights = c_null_ptr
+        rows = [size(logits, 2), size(logits, 3)]
+        if (.not. fits("labels", shape(labels), rows, stat, errmsg)) return
+        if (present(weights)) then
+            if (.not. fits("weights", shape(weights), rows, stat, errmsg)) return
+            to_weights = c_loc(weights)
+        end if
+        if (.not. located("probabilities", probabilities, shape(logits), to_probabilities, stat, &
+            errmsg)) return
+        if (.not. located("dlogits", dlogits, shape(logits), to_dlogits, stat, errmsg)) return
+        call finish(c_softmax_cross_entropy_weighted(logits, labels, to_weights, &
+            size(labels, kind=c_size_t), size(logits, 1), ignored, smoothing, to_probabilities, &
+            to_dlogits, loss), stat, errmsg)
+    end subroutine
+
+    ! Finds the address of an array to write to, NULL where it is absent, and whether it fits.
+    function located(name, array, expected, address, stat, errmsg)
+        logical :: located
+        character(*), intent(in) :: name
+        real(c_float), contiguous, target, intent(in), optional :: array(:, :, :)
+        integer, intent(in) :: expected(3)
+        type(c_ptr), intent(out) :: address
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        located = .true.
+        address = c_null_ptr
+        if (.not. present(array)) return
+        located = fits(name, shape(array), expected, stat, errmsg)
+        if (located) address = c_loc(array)
+    end function
+
+    ! logits or outputs, and targets, are (O,B,T).
+
+    subroutine mlstm_sigmoid_cross_entropy(logits, targets, loss, dlogits, stat, errmsg)
+        real(c_float), contiguous, intent(in) :: logits(:, :, :), targets(:, :, :)
+        real(c_float), intent(inout) :: loss
+        real(c_float), contiguous, target, intent(inout), optional :: dlogits(:, :, :)
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: to_dlogits
+        if (.not. fits("targets", shape(targets), shape(logits), stat, errmsg)) return
+        if (.not. located("dlogits", dlogits, shape(logits), to_dlogits, stat, errmsg)) return
+        call finish(c_sigmoid_cross_entropy(logits, targets, size(logits, kind=c_size_t), &
+            to_dlogits, loss), stat, errmsg)
+    end subroutine
+
+    subroutine mlstm_absolute_error(outputs, targets, loss, doutputs, stat, errmsg)
+        real(c_float), contiguous, intent(in) :: outputs(:, :, :), targets(:, :, :)
+        real(c_float), intent(inout) :: loss
+        real(c_float), contiguous, target, intent(inout), optional :: doutputs(:, :, :)
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: to_doutputs
+        if (.not. fits("targets", shape(targets), shape(outputs), stat, errmsg)) return
+        if (.not. located("doutputs", doutputs, shape(outputs), to_doutputs, stat, errmsg)) return
+        call finish(c_absolute_error(outputs, targets, size(outputs, kind=c_size_t), &
+            to_doutputs, loss), stat, errmsg)
+    end subroutine
+
+    subroutine mlstm_huber_loss(outputs, targets, delta, loss, doutputs, stat, errmsg)
+        real(c_float), contiguous, intent(in) :: outputs(:, :, :), targets(:, :, :)
+        real(c_float), intent(in) :: delta
+        real(c_float), intent(inout) :: loss
+        real(c_float), contiguous, target, intent(inout), optional :: doutputs(:, :, :)
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: to_doutputs
+        if (.not. fits("targets", shape(targets), shape(outputs), stat, errmsg)) return
+        if (.not. located("doutputs", doutputs, shape(outputs), to_doutputs, stat, errmsg)) return
+        call finish(c_huber_loss(outputs, targets, size(outputs, kind=c_size_t), &
+            delta, to_doutputs, loss), stat, errmsg)
+    end subroutine
+
     subroutine mlstm_squared_error(outputs, targets, loss, doutputs, stat, errmsg)
         real(c_float), contiguous, intent(in) :: outputs(:, :, :), targets(:, :, :)
         real(c_float), intent(inout) :: loss
@@ -686,12 +1056,8 @@ contains
         integer(c_int32_t), intent(inout), optional :: stat
         character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: to_doutputs
-        to_doutputs = c_null_ptr
         if (.not. fits("targets", shape(targets), shape(outputs), stat, errmsg)) return
-        if (present(doutputs)) then
-            if (.not. fits("doutputs", shape(doutputs), shape(outputs), stat, errmsg)) return
-            to_doutputs = c_loc(doutputs)
-        end if
+        if (.not. located("doutputs", doutputs, shape(outputs), to_doutputs, stat, errmsg)) return
         call finish(c_squared_error(outputs, targets, size(outputs, kind=c_size_t), &
             to_doutputs, loss), stat, errmsg)
     end subroutine

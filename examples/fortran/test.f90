@@ -207,6 +207,205 @@ contains
         call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "NULL")
     end subroutine
 
+    ! A bidirectional layer with most options below one with the rest.
+    subroutine create_variants(stack)
+        type(mlstm_stack), intent(inout) :: stack
+        type(mlstm_cell) :: cells(2)
+        call cells(1)%create(2, 6)
+        call cells(1)%set_options(mlstm_options(biases=2, peepholes=.true., projection=4, &
+            projection_clip=3.0, cell_clip=5.0, bidirectional=MLSTM_MERGE_CONCAT, &
+            learned_state=.true.))
+        call cells(2)%create(8, 8)
+        call cells(2)%set_options(mlstm_options(coupled=.true., norm=MLSTM_NORM_PRODUCTS, &
+            norm_epsilon=0.125, zoneout_c=0.25, zoneout_h=0.125, dropout=0.125, &
+            dropout_mask=MLSTM_MASK_SEQUENCE, recurrent_dropout=0.25, &
+            recurrent_dropout_what=MLSTM_DROP_CANDIDATE, &
+            recurrent_dropout_mask=MLSTM_MASK_SEQUENCE, skip=MLSTM_SKIP_RESIDUAL))
+        call stack%create(cells)
+        call stack%set_readout(1, MLSTM_READOUT_H)
+        call stack%init(MLSTM_ORTHOGONAL, 1_c_int64_t)
+        call stack%init_param("layer0.peephole_i", MLSTM_TRUNCATED_NORMAL, 0.0, 0.1, 1_c_int64_t)
+    end subroutine
+
+    function near(a, b)
+        logical :: near
+        real(c_float), intent(in) :: a, b
+        near = abs(a - b) < 1e-6
+    end function
+
+    subroutine test_options()
+        type(mlstm_stack) :: stack
+        type(mlstm_cell) :: cell
+        type(mlstm_options) :: below, above, none
+        real(c_float) :: projection(6 * 4)
+        integer(c_int32_t) :: stat
+        character(200) :: errmsg
+        call create_variants(stack)
+        call stack%options(0, below)
+        call expect(below%biases == 2 .and. below%peepholes .and. below%projection == 4 .and. &
+            near(below%projection_clip, 3.0) .and. near(below%cell_clip, 5.0) .and. &
+            below%bidirectional == MLSTM_MERGE_CONCAT .and. below%learned_state .and. &
+            near(below%forget_bias, 1.0) .and. .not. below%coupled, "options of layer 0")
+        call stack%options(1, above)
+        call expect(above%coupled .and. above%norm == MLSTM_NORM_PRODUCTS .and. &
+            near(above%norm_epsilon, 0.125) .and. near(above%zoneout_c, 0.25) .and. &
+            near(above%zoneout_h, 0.125) .and. near(above%dropout, 0.125) .and. &
+            above%dropout_mask == MLSTM_MASK_SEQUENCE .and. &
+            near(above%recurrent_dropout, 0.25) .and. &
+            above%recurrent_dropout_what == MLSTM_DROP_CANDIDATE .and. &
+            above%recurrent_dropout_mask == MLSTM_MASK_SEQUENCE .and. &
+            above%skip == MLSTM_SKIP_RESIDUAL, "options of layer 1")
+        call stack%options(2, none, stat, errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "NULL")
+        call stack%get_param("layer0.reverse.projection", projection)
+        call cell%create(1, 1)
+        call cell%set_options(mlstm_options(dropout=1.0), stat, errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "rate")
+    end subroutine
+
+    ! The loss of rows of different lengths.
+    subroutine variants_loss(stack, state, lengths, x, targets, loss, dy)
+        type(mlstm_stack), intent(in) :: stack
+        type(mlstm_state), intent(inout) :: state
+        integer(c_int32_t), intent(in) :: lengths(3)
+        real(c_float), intent(in) :: x(2, 3, 4), targets(1, 3, 4)
+        real(c_float), intent(inout) :: loss, dy(1, 3, 4)
+        real(c_float) :: y(1, 3, 4)
+        call state%begin_sequence(stack)
+        call state%set_lengths(lengths)
+        call stack%forward(state, x, y)
+        call expect(all(abs(y(1, 2:3, 4)) <= 0), "rows do not end")
+        call mlstm_huber_loss(y, targets, 1.0, loss, dy)
+    end subroutine
+
+    ! Rows of 4, 2 and 3 steps learn the first number of each pair.
+    subroutine test_training()
+        use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_positive_inf
+        type(mlstm_stack) :: stack
+        type(mlstm_state) :: state
+        type(mlstm_grads) :: grads
+        type(mlstm_optimizer) :: optimizer
+        integer(c_int32_t), parameter :: lengths(3) = [4, 2, 3]
+        real(c_float) :: x(2, 3, 4), targets(1, 3, 4), dy(1, 3, 4), before, loss, top(8, 3, 4)
+        real(c_float) :: frozen(16 * 32), after(16 * 32)
+        integer(c_int32_t) :: stat
+        integer :: row, step, update
+        character(200) :: errmsg
+        x(2, :, :) = 1
+        do step = 1, 4
+            do row = 1, 3
+                x(1, row, step) = real(modulo(3 * (step - 1) + row - 1, 5)) / 5 - 0.4
+                targets(1, row, step) = merge(x(1, row, step), 0.0, step <= lengths(row))
+            end do
+        end do
+        call create_variants(stack)
+        call state%create(stack, 3, 4)
+        call grads%create(stack)
+        call optimizer%create_adamw(stack, 0.02, 0.9, 0.999, 1e-8, 0.01)
+        call optimizer%set_weight_decay("readout.bias", 0.0)
+        call optimizer%set_frozen("layer1.kernel", .true.)
+        call stack%get_param("layer1.kernel", frozen)
+
+        call variants_loss(stack, state, lengths, x, targets, before, dy)
+        do update = 1, 60
+            call state%set_training(.true., int(update, c_int64_t))
+            call expect(state%training(), "training is off")
+            call variants_loss(stack, state, lengths, x, targets, loss, dy)
+            call grads%zero()
+            call stack%backward(state, dy, grads=grads)
+            call grads%clip_value(1.0)
+            call optimizer%set_rate(mlstm_schedule_warmup(0.02, optimizer%step_count(), &
+                10_c_int64_t, 0.1))
+            call optimizer%apply_grads(stack, grads)
+        end do
+        call state%set_training(.false., 0_c_int64_t)
+        call variants_loss(stack, state, lengths, x, targets, loss, dy)
+        call expect(loss < before / 4, "nothing was learned")
+        call stack%get_param("layer1.kernel", after)
+        call expect(all(abs(after - frozen) <= 0), "what was frozen has changed")
+
+        top = 1
+        call stack%backward(state, dh_top=top, dc_top=top, grads=grads)
+        call stack%backward(state, dh_top=x, stat=stat, errmsg=errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "the shape 8 3 4, got 2 3 4")
+        call state%keep_steps(1, stat, errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_ORDER, "bidirectional")
+        call grads%check()
+        call grads%set("readout.bias", [ieee_value(1.0, ieee_positive_inf)])
+        call grads%check(stat, errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_NOT_FINITE, "readout.bias")
+        call grads%clip_param_norm(1.0, stat, errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_NOT_FINITE, "readout.bias")
+        call state%begin_window()
+        call state%set_lengths()
+    end subroutine
+
+    subroutine test_optimizers()
+        type(mlstm_stack) :: stack
+        type(mlstm_grads) :: grads
+        type(mlstm_optimizer) :: all_rules(8)
+        real(c_float) :: bias(O)
+        integer(c_int32_t) :: stat
+        integer :: i
+        character(200) :: errmsg
+        call create_stack(stack)
+        call grads%create(stack)
+        call grads%set("readout.bias", [1.0, -1.0])
+        call all_rules(1)%create_sgd(stack, 0.5, 0.5, .true.)
+        call all_rules(2)%create_adagrad(stack, 0.5, 0.1)
+        call all_rules(3)%create_rmsprop(stack, 0.5, 0.9, 0.0, 1e-10, .true.)
+        call all_rules(4)%create_adam(stack, 0.5, 0.9, 0.999, 1e-8)
+        call all_rules(5)%create_adamw(stack, 0.5, 0.9, 0.999, 1e-8, 0.01)
+        call all_rules(6)%create_amsgrad(stack, 0.5, 0.9, 0.999, 1e-8)
+        call all_rules(7)%create_nadam(stack, 0.5, 0.9, 0.999, 1e-8, 0.004)
+        call all_rules(8)%create_lion(stack, 0.5, 0.9, 0.99, 0.0)
+        do i = 1, 8
+            call stack%init(MLSTM_ZEROS, 0_c_int64_t)
+            call all_rules(i)%set_step_count(7_c_int64_t)
+            call all_rules(i)%apply_grads(stack, grads)
+            call stack%get_param("readout.bias", bias)
+            call expect(bias(1) < 0 .and. near(bias(2), -bias(1)), "no descent")
+            call expect(all_rules(i)%step_count() == 8, "updates are not counted")
+            call all_rules(i)%set_rate(mlstm_schedule_cosine(0.5, -1_c_int64_t, 10_c_int64_t, &
+                0.0), stat, errmsg)
+            call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "rate")
+        end do
+    end subroutine
+
+    subroutine test_losses()
+        real(c_float) :: outputs(1, 1, 2), targets(1, 1, 2), gradient(1, 1, 2), loss, scale
+        real(c_float) :: logits(2, 1, 2), dlogits(2, 1, 2), expected(4)
+        integer(c_int64_t) :: streak
+        integer(c_int32_t) :: stat
+        integer :: i
+        character(200) :: errmsg
+        outputs(1, 1, :) = [0, 3]
+        targets(1, 1, :) = [0, 1]
+        call mlstm_absolute_error(outputs, targets, loss, gradient)
+        call expect(near(loss, 1.0) .and. near(gradient(1, 1, 2), 0.5), "absolute error")
+        call mlstm_huber_loss(outputs, targets, 1.0, loss)
+        call expect(near(loss, 0.75), "Huber's loss")
+        call mlstm_squared_error(outputs, targets, loss)
+        call expect(near(loss, 2.0), "squared error")
+        call mlstm_sigmoid_cross_entropy(outputs(:, :, :1), targets(:, :, 2:), loss)
+        call expect(near(loss, log(2.0)), "sigmoid cross entropy")
+        logits = reshape([0.0, 0.0, 5.0, 9.0], [2, 1, 2])
+        call mlstm_softmax_cross_entropy_weighted(logits, reshape([1, -1], [1, 2]), -1, 0.0, &
+            loss, reshape([2.0, 3.0], [1, 2]), dlogits=dlogits)
+        call expect(near(loss, 2 * log(2.0)) .and. near(dlogits(1, 1, 1), 1.0) .and. &
+            near(dlogits(1, 1, 2), 0.0), "weighted softmax cross entropy")
+        call mlstm_absolute_error(outputs, targets(:, :, :1), loss, stat=stat, errmsg=errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "targets")
+        scale = 8
+        streak = 0
+        expected = [8, 16, 16, 8]
+        do i = 1, 4
+            scale = mlstm_schedule_loss_scale(scale, merge(1, 0, i < 4), 2_c_int64_t, 2.0, 0.5, &
+                streak)
+            call expect(near(scale, expected(i)), "loss scale")
+        end do
+    end subroutine
+
     subroutine work(stack, x, labels, norm)
         type(mlstm_stack), intent(in) :: stack
         real(c_float), intent(in) :: x(1, B, T)
@@ -289,6 +488,10 @@ program test
     call test_golden()
     call test_errors()
     call test_ownership()
+    call test_options()
+    call test_training()
+    call test_optimizers()
+    call test_losses()
     call test_memory()
     call test_threads()
 end program

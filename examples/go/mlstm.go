@@ -81,6 +81,20 @@ func size(n int) C.int32_t {
 	return C.int32_t(n)
 }
 
+func flag(set bool) C.int32_t {
+	if set {
+		return 1
+	}
+	return 0
+}
+
+func ints(array []int32) *C.int32_t {
+	if len(array) == 0 {
+		return nil
+	}
+	return (*C.int32_t)(&array[0])
+}
+
 func floats(array []float32) *C.float {
 	if len(array) == 0 {
 		return nil
@@ -180,19 +194,28 @@ func (stack *Stack) OutputSize() int {
 type Initializer int32
 
 const (
-	Zeros         Initializer = C.MLSTM_ZEROS
-	Uniform       Initializer = C.MLSTM_UNIFORM
-	GlorotUniform Initializer = C.MLSTM_GLOROT_UNIFORM
+	Zeros           Initializer = C.MLSTM_ZEROS
+	Uniform         Initializer = C.MLSTM_UNIFORM
+	GlorotUniform   Initializer = C.MLSTM_GLOROT_UNIFORM
+	GlorotNormal    Initializer = C.MLSTM_GLOROT_NORMAL
+	HeUniform       Initializer = C.MLSTM_HE_UNIFORM
+	HeNormal        Initializer = C.MLSTM_HE_NORMAL
+	Normal          Initializer = C.MLSTM_NORMAL
+	TruncatedNormal Initializer = C.MLSTM_TRUNCATED_NORMAL
+	Constant        Initializer = C.MLSTM_CONSTANT
+	Orthogonal      Initializer = C.MLSTM_ORTHOGONAL
 )
 
-// Init gives every kernel new values and sets every bias to 0.
+// Init gives every kernel and projection new values, gains and highway biases 1, and everything else 0.
 func (stack *Stack) Init(initializer Initializer, seed uint64) error {
 	return check(func() C.mlstm_status {
 		return C.mlstm_stack_init(stack.c, C.int32_t(initializer), C.uint64_t(seed))
 	})
 }
 
-// InitParam gives one parameter new values; a and b are the bounds of Uniform.
+// InitParam gives one parameter new values; a and b are what the initializer takes: the bounds of
+// Uniform, mean and deviation of Normal and TruncatedNormal, the value of Constant, the gain of
+// Orthogonal.
 func (stack *Stack) InitParam(name string, initializer Initializer, a, b float32, seed uint64) error {
 	cName := C.CString(name)
 	defer C.free(unsafe.Pointer(cName))
@@ -281,9 +304,38 @@ func (state *State) Zero() error {
 	return check(func() C.mlstm_status { return C.mlstm_state_zero(state.c) })
 }
 
+// BeginSequence is Zero, but layers with a learned state begin with theirs.
+func (state *State) BeginSequence(stack *Stack) error {
+	return check(func() C.mlstm_status { return C.mlstm_state_begin_sequence(stack.c, state.c) })
+}
+
 // BeginWindow keeps c and h and forgets the recorded steps.
 func (state *State) BeginWindow() error {
 	return check(func() C.mlstm_status { return C.mlstm_state_begin_window(state.c) })
+}
+
+// KeepSteps begins a window whose first steps are the last ones that were recorded.
+func (state *State) KeepSteps(steps int) error {
+	return check(func() C.mlstm_status { return C.mlstm_state_keep_steps(state.c, size(steps)) })
+}
+
+// SetLengths says how many steps each row still has, [B]; nil is for no end.
+func (state *State) SetLengths(lengths []int32) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_set_lengths(state.c, ints(lengths), C.size_t(len(lengths)))
+	})
+}
+
+// SetTraining turns dropout and zoneout at random on, with a seed, or off; it begins a window.
+func (state *State) SetTraining(training bool, seed uint64) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_set_training(state.c, flag(training), C.uint64_t(seed))
+	})
+}
+
+func (state *State) Training() bool {
+	defer runtime.KeepAlive(state)
+	return C.mlstm_state_training(state.c) != 0
 }
 
 // Size is how many numbers the state tensor [L,2,B,H] has.
@@ -338,6 +390,10 @@ func (grads *Grads) Zero() error {
 	return check(func() C.mlstm_status { return C.mlstm_grads_zero(grads.c) })
 }
 
+func (grads *Grads) Scale(factor float32) error {
+	return check(func() C.mlstm_status { return C.mlstm_grads_scale(grads.c, C.float(factor)) })
+}
+
 func (grads *Grads) Add(other *Grads) error {
 	return check(func() C.mlstm_status { return C.mlstm_grads_add(grads.c, other.c) })
 }
@@ -349,6 +405,23 @@ func (grads *Grads) ClipNorm(maxNorm float32) (float32, error) {
 		return C.mlstm_grads_clip_norm(grads.c, C.float(maxNorm), &norm)
 	})
 	return float32(norm), err
+}
+
+// ClipParamNorm clips the gradient of every parameter by its own norm.
+func (grads *Grads) ClipParamNorm(maxNorm float32) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_grads_clip_param_norm(grads.c, C.float(maxNorm))
+	})
+}
+
+// ClipValue clips every number to -limit to limit.
+func (grads *Grads) ClipValue(limit float32) error {
+	return check(func() C.mlstm_status { return C.mlstm_grads_clip_value(grads.c, C.float(limit)) })
+}
+
+// Check gives NotFinite, naming the parameter, where a number is not finite.
+func (grads *Grads) Check() error {
+	return check(func() C.mlstm_status { return C.mlstm_grads_check(grads.c, nil) })
 }
 
 func (grads *Grads) Get(name string, values []float32) error {
@@ -363,18 +436,56 @@ func (grads *Grads) Get(name string, values []float32) error {
 type Optimizer struct{ c *C.mlstm_optimizer }
 
 func NewSGD(stack *Stack, rate, momentum float32, nesterov bool) (*Optimizer, error) {
-	var flag C.int32_t
-	if nesterov {
-		flag = 1
-	}
 	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
-		return C.mlstm_sgd_create(stack.c, C.float(rate), C.float(momentum), flag, c)
+		return C.mlstm_sgd_create(stack.c, C.float(rate), C.float(momentum), flag(nesterov), c)
 	})
 }
 
 func NewAdagrad(stack *Stack, rate, initialAccumulator float32) (*Optimizer, error) {
 	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
 		return C.mlstm_adagrad_create(stack.c, C.float(rate), C.float(initialAccumulator), c)
+	})
+}
+
+func NewRMSProp(stack *Stack, rate, decay, momentum, epsilon float32, centered bool) (*Optimizer, error) {
+	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
+		return C.mlstm_rmsprop_create(stack.c, C.float(rate), C.float(decay), C.float(momentum),
+			C.float(epsilon), flag(centered), c)
+	})
+}
+
+func NewAdam(stack *Stack, rate, beta1, beta2, epsilon float32) (*Optimizer, error) {
+	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
+		return C.mlstm_adam_create(stack.c, C.float(rate), C.float(beta1), C.float(beta2),
+			C.float(epsilon), c)
+	})
+}
+
+func NewAdamW(stack *Stack, rate, beta1, beta2, epsilon, weightDecay float32) (*Optimizer, error) {
+	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
+		return C.mlstm_adamw_create(stack.c, C.float(rate), C.float(beta1), C.float(beta2),
+			C.float(epsilon), C.float(weightDecay), c)
+	})
+}
+
+func NewAMSGrad(stack *Stack, rate, beta1, beta2, epsilon float32) (*Optimizer, error) {
+	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
+		return C.mlstm_amsgrad_create(stack.c, C.float(rate), C.float(beta1), C.float(beta2),
+			C.float(epsilon), c)
+	})
+}
+
+func NewNAdam(stack *Stack, rate, beta1, beta2, epsilon, momentumDecay float32) (*Optimizer, error) {
+	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
+		return C.mlstm_nadam_create(stack.c, C.float(rate), C.float(beta1), C.float(beta2),
+			C.float(epsilon), C.float(momentumDecay), c)
+	})
+}
+
+func NewLion(stack *Stack, rate, beta1, beta2, weightDecay float32) (*Optimizer, error) {
+	return newOptimizer(func(c **C.mlstm_optimizer) C.mlstm_status {
+		return C.mlstm_lion_create(stack.c, C.float(rate), C.float(beta1), C.float(beta2),
+			C.float(weightDecay), c)
 	})
 }
 
@@ -399,37 +510,39 @@ func (optimizer *Optimizer) SetRate(rate float32) error {
 	})
 }
 
-// Apply updates every parameter of the stack by its gradient.
+// StepCount is how many updates were made.
+func (optimizer *Optimizer) StepCount() int64 {
+	defer runtime.KeepAlive(optimizer)
+	return int64(C.mlstm_optimizer_step_count(optimizer.c))
+}
+
+func (optimizer *Optimizer) SetStepCount(count int64) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_optimizer_set_step_count(optimizer.c, C.int64_t(count))
+	})
+}
+
+// SetWeightDecay sets that of one parameter.
+func (optimizer *Optimizer) SetWeightDecay(name string, decay float32) error {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	return check(func() C.mlstm_status {
+		return C.mlstm_optimizer_set_weight_decay(optimizer.c, cName, C.float(decay))
+	})
+}
+
+// SetFrozen freezes one parameter, or lets it go on.
+func (optimizer *Optimizer) SetFrozen(name string, frozen bool) error {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	return check(func() C.mlstm_status {
+		return C.mlstm_optimizer_set_frozen(optimizer.c, cName, flag(frozen))
+	})
+}
+
+// Apply updates every parameter of the stack that is not frozen by its gradient.
 func (optimizer *Optimizer) Apply(stack *Stack, grads *Grads) error {
 	return check(func() C.mlstm_status {
 		return C.mlstm_apply_grads(optimizer.c, stack.c, grads.c)
 	})
-}
-
-// SoftmaxCrossEntropy returns the loss averaged over the rows of logits [rows, classes], with a label
-// for each, and fills probabilities and dlogits, its gradient, where they are not nil.
-func SoftmaxCrossEntropy(logits []float32, labels []int32, probabilities, dlogits []float32) (float32, error) {
-	rows, classes := len(labels), 0
-	var first *C.int32_t
-	if rows > 0 {
-		classes = len(logits) / rows
-		first = (*C.int32_t)(&labels[0])
-	}
-	if err := checkLength("logits", len(logits), rows*classes); err != nil {
-		return 0, err
-	}
-	for _, array := range [][]float32{probabilities, dlogits} {
-		if array == nil {
-			continue
-		}
-		if err := checkLength("each output", len(array), len(logits)); err != nil {
-			return 0, err
-		}
-	}
-	var loss C.float
-	err := check(func() C.mlstm_status {
-		return C.mlstm_softmax_cross_entropy(floats(logits), first, C.size_t(rows), size(classes),
-			floats(probabilities), floats(dlogits), &loss)
-	})
-	return float32(loss), err
 }

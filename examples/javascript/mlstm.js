@@ -24,9 +24,37 @@ for (const prototype of [
     'int32_t mlstm_cell_create(int32_t input_size, int32_t hidden_size, _Out_ mlstm_cell **cell)',
     'void mlstm_cell_destroy(mlstm_cell *cell)',
     'int32_t mlstm_cell_set_forget_bias(mlstm_cell *cell, float forget_bias)',
+    'int32_t mlstm_cell_set_biases(mlstm_cell *cell, int32_t biases)',
+    'int32_t mlstm_cell_set_peepholes(mlstm_cell *cell, int32_t peepholes)',
+    'int32_t mlstm_cell_set_projection(mlstm_cell *cell, int32_t projection)',
+    'int32_t mlstm_cell_set_projection_clip(mlstm_cell *cell, float clip)',
+    'int32_t mlstm_cell_set_cell_clip(mlstm_cell *cell, float clip)',
+    'int32_t mlstm_cell_set_coupled(mlstm_cell *cell, int32_t coupled)',
+    'int32_t mlstm_cell_set_norm(mlstm_cell *cell, int32_t norm, float epsilon)',
+    'int32_t mlstm_cell_set_zoneout(mlstm_cell *cell, float c_rate, float h_rate)',
+    'int32_t mlstm_cell_set_dropout(mlstm_cell *cell, float rate, int32_t mask)',
+    'int32_t mlstm_cell_set_recurrent_dropout(mlstm_cell *cell, float rate, int32_t what, int32_t mask)',
+    'int32_t mlstm_cell_set_skip(mlstm_cell *cell, int32_t skip)',
+    'int32_t mlstm_cell_set_bidirectional(mlstm_cell *cell, int32_t merge)',
+    'int32_t mlstm_cell_set_learned_state(mlstm_cell *cell, int32_t learned)',
+    'float mlstm_cell_forget_bias(mlstm_cell *cell)',
+    'int32_t mlstm_cell_biases(mlstm_cell *cell)',
+    'int32_t mlstm_cell_peepholes(mlstm_cell *cell)',
+    'int32_t mlstm_cell_projection(mlstm_cell *cell)',
+    'float mlstm_cell_projection_clip(mlstm_cell *cell)',
+    'float mlstm_cell_cell_clip(mlstm_cell *cell)',
+    'int32_t mlstm_cell_coupled(mlstm_cell *cell)',
+    'int32_t mlstm_cell_norm(mlstm_cell *cell, void *epsilon)',
+    'int32_t mlstm_cell_zoneout(mlstm_cell *cell, void *c_rate, void *h_rate)',
+    'float mlstm_cell_dropout(mlstm_cell *cell, void *mask)',
+    'float mlstm_cell_recurrent_dropout(mlstm_cell *cell, void *what, void *mask)',
+    'int32_t mlstm_cell_skip(mlstm_cell *cell)',
+    'int32_t mlstm_cell_bidirectional(mlstm_cell *cell)',
+    'int32_t mlstm_cell_learned_state(mlstm_cell *cell)',
     'int32_t mlstm_stack_create(mlstm_cell **cells, int32_t count, _Out_ mlstm_stack **stack)',
     'void mlstm_stack_destroy(mlstm_stack *stack)',
     'int32_t mlstm_stack_set_readout(mlstm_stack *stack, int32_t outputs, int32_t sources)',
+    'mlstm_cell *mlstm_stack_cell(mlstm_stack *stack, int32_t layer)',
     'int32_t mlstm_stack_input_size(mlstm_stack *stack)',
     'int32_t mlstm_stack_output_size(mlstm_stack *stack)',
     'int32_t mlstm_stack_init(mlstm_stack *stack, int32_t initializer, uint64_t seed)',
@@ -37,7 +65,12 @@ for (const prototype of [
     'void mlstm_state_destroy(mlstm_state *state)',
     'int32_t mlstm_state_set_threads(mlstm_state *state, int32_t threads)',
     'int32_t mlstm_state_zero(mlstm_state *state)',
+    'int32_t mlstm_state_begin_sequence(mlstm_stack *stack, mlstm_state *state)',
     'int32_t mlstm_state_begin_window(mlstm_state *state)',
+    'int32_t mlstm_state_keep_steps(mlstm_state *state, int32_t steps)',
+    'int32_t mlstm_state_set_lengths(mlstm_state *state, void *lengths, size_t count)',
+    'int32_t mlstm_state_set_training(mlstm_state *state, int32_t training, uint64_t seed)',
+    'int32_t mlstm_state_training(mlstm_state *state)',
     'size_t mlstm_state_size(mlstm_state *state)',
     'int32_t mlstm_state_batch(mlstm_state *state)',
     'int32_t mlstm_state_steps(mlstm_state *state)',
@@ -48,15 +81,39 @@ for (const prototype of [
     'int32_t mlstm_grads_create(mlstm_stack *stack, _Out_ mlstm_grads **grads)',
     'void mlstm_grads_destroy(mlstm_grads *grads)',
     'int32_t mlstm_grads_zero(mlstm_grads *grads)',
+    'int32_t mlstm_grads_scale(mlstm_grads *grads, float factor)',
     'int32_t mlstm_grads_add(mlstm_grads *grads, mlstm_grads *other)',
     'int32_t mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm, void *norm)',
+    'int32_t mlstm_grads_clip_param_norm(mlstm_grads *grads, float max_norm)',
+    'int32_t mlstm_grads_clip_value(mlstm_grads *grads, float limit)',
+    'int32_t mlstm_grads_check(mlstm_grads *grads, void *name)',
     'int32_t mlstm_grads_get(mlstm_grads *grads, const char *name, void *values, size_t count)',
     'int32_t mlstm_sgd_create(mlstm_stack *stack, float rate, float momentum, int32_t nesterov, _Out_ mlstm_optimizer **optimizer)',
     'int32_t mlstm_adagrad_create(mlstm_stack *stack, float rate, float initial_accumulator, _Out_ mlstm_optimizer **optimizer)',
+    'int32_t mlstm_rmsprop_create(mlstm_stack *stack, float rate, float decay, float momentum, float epsilon, int32_t centered, _Out_ mlstm_optimizer **optimizer)',
+    'int32_t mlstm_adam_create(mlstm_stack *stack, float rate, float beta1, float beta2, float epsilon, _Out_ mlstm_optimizer **optimizer)',
+    'int32_t mlstm_adamw_create(mlstm_stack *stack, float rate, float beta1, float beta2, float epsilon, float weight_decay, _Out_ mlstm_optimizer **optimizer)',
+    'int32_t mlstm_amsgrad_create(mlstm_stack *stack, float rate, float beta1, float beta2, float epsilon, _Out_ mlstm_optimizer **optimizer)',
+    'int32_t mlstm_nadam_create(mlstm_stack *stack, float rate, float beta1, float beta2, float epsilon, float momentum_decay, _Out_ mlstm_optimizer **optimizer)',
+    'int32_t mlstm_lion_create(mlstm_stack *stack, float rate, float beta1, float beta2, float weight_decay, _Out_ mlstm_optimizer **optimizer)',
     'void mlstm_optimizer_destroy(mlstm_optimizer *optimizer)',
     'int32_t mlstm_optimizer_set_rate(mlstm_optimizer *optimizer, float rate)',
+    'int64_t mlstm_optimizer_step_count(mlstm_optimizer *optimizer)',
+    'int32_t mlstm_optimizer_set_step_count(mlstm_optimizer *optimizer, int64_t count)',
+    'int32_t mlstm_optimizer_set_weight_decay(mlstm_optimizer *optimizer, const char *param, float decay)',
+    'int32_t mlstm_optimizer_set_frozen(mlstm_optimizer *optimizer, const char *param, int32_t frozen)',
     'int32_t mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack *stack, mlstm_grads *grads)',
     'int32_t mlstm_softmax_cross_entropy(void *logits, void *labels, size_t rows, int32_t classes, void *probabilities, void *dlogits, void *loss)',
+    'int32_t mlstm_softmax_cross_entropy_weighted(void *logits, void *labels, void *weights, size_t rows, int32_t classes, int32_t ignored, float smoothing, void *probabilities, void *dlogits, void *loss)',
+    'int32_t mlstm_sigmoid_cross_entropy(void *logits, void *targets, size_t count, void *dlogits, void *loss)',
+    'int32_t mlstm_absolute_error(void *outputs, void *targets, size_t count, void *doutputs, void *loss)',
+    'int32_t mlstm_huber_loss(void *outputs, void *targets, size_t count, float delta, void *doutputs, void *loss)',
+    'int32_t mlstm_squared_error(void *outputs, void *targets, size_t count, void *doutputs, void *loss)',
+    'float mlstm_schedule_step(float rate, int64_t step, int64_t period, float factor)',
+    'float mlstm_schedule_exponential(float rate, int64_t step, int64_t period, float factor)',
+    'float mlstm_schedule_cosine(float rate, int64_t step, int64_t steps, float alpha)',
+    'float mlstm_schedule_warmup(float rate, int64_t step, int64_t steps, float start)',
+    'float mlstm_schedule_loss_scale(float scale, int32_t finite, int64_t period, float growth, float backoff, void *streak)',
 ])
     c[prototype.match(/mlstm_(\w+)\(/)[1]] = library.func(prototype);
 
@@ -142,14 +199,90 @@ class Handle {
     }
 }
 
+/** Where layer normalisation is. */
+export const Norm = Object.freeze({ NONE: 0, GATES: 1, PRODUCTS: 2 });
+
+/** For how long a mask of dropout holds. */
+export const Mask = Object.freeze({ STEP: 0, SEQUENCE: 1 });
+
+/** What recurrent dropout drops. */
+export const Drop = Object.freeze({ HIDDEN: 0, CANDIDATE: 1 });
+
+/** How what a layer reads goes past it. */
+export const Skip = Object.freeze({ NONE: 0, RESIDUAL: 1, HIGHWAY: 2 });
+
+/** What becomes of the two directions of a layer; with NONE there is only one. */
+export const Merge = Object.freeze({ NONE: 0, CONCAT: 1, SUM: 2 });
+
+const flag = (value) => int32(Number(value));
+
+/** How the options of a cell are set, and what they take. */
+const optionSetters = {
+    forgetBias: [c.cell_set_forget_bias, Number],
+    biases: [c.cell_set_biases, int32],
+    peepholes: [c.cell_set_peepholes, flag],
+    projection: [c.cell_set_projection, int32],
+    projectionClip: [c.cell_set_projection_clip, Number],
+    cellClip: [c.cell_set_cell_clip, Number],
+    coupled: [c.cell_set_coupled, flag],
+    norm: [c.cell_set_norm, int32, Number],
+    zoneout: [c.cell_set_zoneout, Number, Number],
+    dropout: [c.cell_set_dropout, Number, int32],
+    recurrentDropout: [c.cell_set_recurrent_dropout, Number, int32, int32],
+    skip: [c.cell_set_skip, int32],
+    bidirectional: [c.cell_set_bidirectional, int32],
+    learnedState: [c.cell_set_learned_state, flag],
+};
+
+function optionsOf(cell) {
+    const [epsilon, zoneoutC, zoneoutH] = Array.from({ length: 3 }, () => new Float32Array(1));
+    const [mask, what, recurrentMask] = Array.from({ length: 3 }, () => new Int32Array(1));
+    const norm = c.cell_norm(cell, epsilon);
+    check(c.cell_zoneout(cell, zoneoutC, zoneoutH));
+    const dropout = c.cell_dropout(cell, mask);
+    const recurrentDropout = c.cell_recurrent_dropout(cell, what, recurrentMask);
+    return {
+        forgetBias: c.cell_forget_bias(cell),
+        biases: c.cell_biases(cell),
+        peepholes: c.cell_peepholes(cell) !== 0,
+        projection: c.cell_projection(cell),
+        projectionClip: c.cell_projection_clip(cell),
+        cellClip: c.cell_cell_clip(cell),
+        coupled: c.cell_coupled(cell) !== 0,
+        norm: [norm, epsilon[0]],
+        zoneout: [zoneoutC[0], zoneoutH[0]],
+        dropout: [dropout, mask[0]],
+        recurrentDropout: [recurrentDropout, what[0], recurrentMask[0]],
+        skip: c.cell_skip(cell),
+        bidirectional: c.cell_bidirectional(cell),
+        learnedState: c.cell_learned_state(cell) !== 0,
+    };
+}
+
 /** The description of one layer. */
 export class Cell extends Handle {
-    constructor(inputSize, hiddenSize) {
+    /**
+     * @param {object} options those that are not as in a new cell, such as { peepholes: true, dropout:
+     *                         [0.5, Mask.STEP] }; cell.h says what each of them is
+     */
+    constructor(inputSize, hiddenSize, options = {}) {
         super((out) => c.cell_create(int32(inputSize), int32(hiddenSize), out), c.cell_destroy);
+        for (const [name, values] of Object.entries(options)) {
+            if (!Object.hasOwn(optionSetters, name))
+                throw new TypeError(`a cell has no option ${name}`);
+            const [set, ...types] = optionSetters[name];
+            const numbers = [values].flat();
+            check(set(Cell.pointer(this), ...types.map((type, i) => type(numbers[i]))));
+        }
     }
 
     setForgetBias(forgetBias) {
         check(c.cell_set_forget_bias(Cell.pointer(this), forgetBias));
+    }
+
+    /** All options, as the constructor takes them. */
+    get options() {
+        return optionsOf(Cell.pointer(this));
     }
 }
 
@@ -157,7 +290,10 @@ export class Cell extends Handle {
 export const Readout = Object.freeze({ C: 1, H: 2 });
 
 /** How initial values are drawn. */
-export const Initializer = Object.freeze({ ZEROS: 0, UNIFORM: 1, GLOROT_UNIFORM: 2 });
+export const Initializer = Object.freeze({
+    ZEROS: 0, UNIFORM: 1, GLOROT_UNIFORM: 2, GLOROT_NORMAL: 3, HE_UNIFORM: 4, HE_NORMAL: 5, NORMAL: 6,
+    TRUNCATED_NORMAL: 7, CONSTANT: 8, ORTHOGONAL: 9,
+});
 
 /** The layers, the readout, and every parameter. */
 export class Stack extends Handle {
@@ -195,12 +331,20 @@ export class Stack extends Handle {
         return c.stack_output_size(Stack.pointer(this));
     }
 
-    /** Gives every kernel new values and sets every bias to 0. */
+    /** The options of the cell of a layer. */
+    options(layer) {
+        return optionsOf(c.stack_cell(Stack.pointer(this), int32(layer)));
+    }
+
+    /** Gives every kernel and projection new values, gains and highway biases 1, everything else 0. */
     init(initializer, seed) {
         check(c.stack_init(Stack.pointer(this), int32(initializer), seed));
     }
 
-    /** Gives one parameter new values; a and b are the bounds of UNIFORM. */
+    /**
+     * Gives one parameter new values; a and b are what the initializer takes: the bounds of UNIFORM,
+     * mean and deviation of NORMAL and TRUNCATED_NORMAL, the value of CONSTANT, the gain of ORTHOGONAL.
+     */
     initParam(name, initializer, a, b, seed) {
         check(c.stack_init_param(Stack.pointer(this), name, int32(initializer), a, b, seed));
     }
@@ -248,9 +392,34 @@ export class State extends Handle {
         check(c.state_zero(State.pointer(this)));
     }
 
+    /** As zero(), but layers with a learned state begin with theirs. */
+    beginSequence(stack) {
+        check(c.state_begin_sequence(Stack.pointer(stack), State.pointer(this)));
+    }
+
     /** Keeps c and h, forgets the recorded steps. */
     beginWindow() {
         check(c.state_begin_window(State.pointer(this)));
+    }
+
+    /** Begins a window whose first steps are the last ones that were recorded. */
+    keepSteps(steps) {
+        check(c.state_keep_steps(State.pointer(this), int32(steps)));
+    }
+
+    /** How many steps each row still has, an Int32Array [B]; null for no end. */
+    setLengths(lengths) {
+        const count = lengths === null ? 0 : array('lengths', Int32Array, lengths).length;
+        check(c.state_set_lengths(State.pointer(this), lengths, count));
+    }
+
+    /** Turns dropout and zoneout at random on, with a seed, or off; begins a window. */
+    setTraining(training, seed = 0) {
+        check(c.state_set_training(State.pointer(this), flag(training), seed));
+    }
+
+    get training() {
+        return c.state_training(State.pointer(this)) !== 0;
     }
 
     /** How many numbers the state tensor [L,2,B,H] has. */
@@ -286,6 +455,10 @@ export class Grads extends Handle {
         check(c.grads_zero(Grads.pointer(this)));
     }
 
+    scale(factor) {
+        check(c.grads_scale(Grads.pointer(this), factor));
+    }
+
     add(other) {
         check(c.grads_add(Grads.pointer(this), Grads.pointer(other)));
     }
@@ -295,6 +468,21 @@ export class Grads extends Handle {
         const norm = new Float32Array(1);
         check(c.grads_clip_norm(Grads.pointer(this), maxNorm, norm));
         return norm[0];
+    }
+
+    /** Clips the gradient of every parameter by its own norm. */
+    clipParamNorm(maxNorm) {
+        check(c.grads_clip_param_norm(Grads.pointer(this), maxNorm));
+    }
+
+    /** Clips every number to -limit to limit. */
+    clipValue(limit) {
+        check(c.grads_clip_value(Grads.pointer(this), limit));
+    }
+
+    /** Throws MLSTM_ERROR_NOT_FINITE, naming the parameter, where a number is not finite. */
+    check() {
+        check(c.grads_check(Grads.pointer(this), null));
     }
 
     get(name, values) {
@@ -318,11 +506,60 @@ export class Optimizer extends Handle {
             c.adagrad_create(Stack.pointer(stack), rate, initialAccumulator, out));
     }
 
+    static rmsprop(stack, rate, { decay = 0.9, momentum = 0, epsilon = 1e-10, centered = false } = {}) {
+        return new Optimizer((out) => c.rmsprop_create(Stack.pointer(stack), rate, decay, momentum,
+            epsilon, flag(centered), out));
+    }
+
+    static adam(stack, rate, { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = {}) {
+        return new Optimizer((out) =>
+            c.adam_create(Stack.pointer(stack), rate, beta1, beta2, epsilon, out));
+    }
+
+    static adamw(stack, rate, { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = {}) {
+        return new Optimizer((out) =>
+            c.adamw_create(Stack.pointer(stack), rate, beta1, beta2, epsilon, weightDecay, out));
+    }
+
+    static amsgrad(stack, rate, { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = {}) {
+        return new Optimizer((out) =>
+            c.amsgrad_create(Stack.pointer(stack), rate, beta1, beta2, epsilon, out));
+    }
+
+    static nadam(stack, rate, { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentumDecay = 0.004 } = {}) {
+        return new Optimizer((out) =>
+            c.nadam_create(Stack.pointer(stack), rate, beta1, beta2, epsilon, momentumDecay, out));
+    }
+
+    static lion(stack, rate, { beta1 = 0.9, beta2 = 0.99, weightDecay = 0 } = {}) {
+        return new Optimizer((out) =>
+            c.lion_create(Stack.pointer(stack), rate, beta1, beta2, weightDecay, out));
+    }
+
     setRate(rate) {
         check(c.optimizer_set_rate(Optimizer.pointer(this), rate));
     }
 
-    /** Updates every parameter of the stack by its gradient. */
+    /** How many updates were made. */
+    get stepCount() {
+        return c.optimizer_step_count(Optimizer.pointer(this));
+    }
+
+    setStepCount(count) {
+        check(c.optimizer_set_step_count(Optimizer.pointer(this), count));
+    }
+
+    /** Sets the weight decay of one parameter. */
+    setWeightDecay(name, decay) {
+        check(c.optimizer_set_weight_decay(Optimizer.pointer(this), name, decay));
+    }
+
+    /** Freezes one parameter, or lets it go on. */
+    setFrozen(name, frozen = true) {
+        check(c.optimizer_set_frozen(Optimizer.pointer(this), name, flag(frozen)));
+    }
+
+    /** Updates every parameter of the stack that is not frozen by its gradient. */
     apply(stack, grads) {
         check(c.apply_grads(Optimizer.pointer(this), Stack.pointer(stack), Grads.pointer(grads)));
     }
@@ -333,14 +570,73 @@ export class Optimizer extends Handle {
  * fills probabilities and dlogits, its gradient, where they are given.
  */
 export function softmaxCrossEntropy(logits, labels, { probabilities = null, dlogits = null } = {}) {
+    const [rows, classes] = softmaxSizes(logits, labels, probabilities, dlogits);
+    const loss = new Float32Array(1);
+    check(c.softmax_cross_entropy(logits, labels, rows, classes, probabilities, dlogits, loss));
+    return loss[0];
+}
+
+/** As softmaxCrossEntropy, with a weight for each row, a label that is ignored, and smoothing. */
+export function softmaxCrossEntropyWeighted(logits, labels, {
+    weights = null, ignored = -1, smoothing = 0, probabilities = null, dlogits = null,
+} = {}) {
+    const [rows, classes] = softmaxSizes(logits, labels, probabilities, dlogits);
+    floatsOrNull('weights', weights, rows);
+    const loss = new Float32Array(1);
+    check(c.softmax_cross_entropy_weighted(logits, labels, weights, rows, classes, int32(ignored),
+        smoothing, probabilities, dlogits, loss));
+    return loss[0];
+}
+
+/** Rows and classes of arrays that fit. */
+function softmaxSizes(logits, labels, probabilities, dlogits) {
     const rows = array('labels', Int32Array, labels).length;
     const classes = Math.floor(floats('logits', logits).length / Math.max(rows, 1));
     floats('logits', logits, rows * classes);
     floatsOrNull('probabilities', probabilities, logits.length);
     floatsOrNull('dlogits', dlogits, logits.length);
+    return [rows, classes];
+}
+
+/** Losses averaged over outputs and targets of one length; each fills its gradient where it is given. */
+export const sigmoidCrossEntropy = (logits, targets, dlogits = null) =>
+    compare(c.sigmoid_cross_entropy, logits, targets, dlogits);
+export const absoluteError = (outputs, targets, doutputs = null) =>
+    compare(c.absolute_error, outputs, targets, doutputs);
+export const huberLoss = (outputs, targets, delta = 1, doutputs = null) =>
+    compare(c.huber_loss, outputs, targets, doutputs, delta);
+export const squaredError = (outputs, targets, doutputs = null) =>
+    compare(c.squared_error, outputs, targets, doutputs);
+
+function compare(call, outputs, targets, doutputs, ...settings) {
+    const count = floats('outputs', outputs).length;
+    floats('targets', targets, count);
+    floatsOrNull('the gradient', doutputs, count);
     const loss = new Float32Array(1);
-    check(c.softmax_cross_entropy(logits, labels, rows, classes, probabilities, dlogits, loss));
+    check(call(outputs, targets, count, ...settings, doutputs, loss));
     return loss[0];
+}
+
+/** Learning rates from the number of updates made before (schedule.h). */
+export const scheduleStep = (rate, step, period, factor) => c.schedule_step(rate, step, period, factor);
+export const scheduleExponential = (rate, step, period, factor) =>
+    c.schedule_exponential(rate, step, period, factor);
+export const scheduleCosine = (rate, step, steps, alpha) => c.schedule_cosine(rate, step, steps, alpha);
+export const scheduleWarmup = (rate, step, steps, start) => c.schedule_warmup(rate, step, steps, start);
+
+/** The loss scale of mlstm_schedule_loss_scale: `value` is that of the next window. */
+export class LossScale {
+    #streak = new BigInt64Array(1);
+
+    constructor(value = 65536, { period = 2000, growth = 2, backoff = 0.5 } = {}) {
+        Object.assign(this, { value, period, growth, backoff });
+    }
+
+    /** Takes in whether the gradients of the window were finite. */
+    update(finite) {
+        this.value = c.schedule_loss_scale(this.value, flag(finite), this.period, this.growth,
+            this.backoff, this.#streak);
+    }
 }
 
 /** The version of the library that is loaded. */

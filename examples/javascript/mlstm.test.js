@@ -6,7 +6,11 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { Cell, Grads, Initializer, Optimizer, Readout, Stack, State, softmaxCrossEntropy } from './mlstm.js';
+import {
+    Cell, Drop, Grads, Initializer, LossScale, Mask, Merge, Norm, Optimizer, Readout, Skip, Stack, State,
+    absoluteError, huberLoss, scheduleCosine, scheduleWarmup, sigmoidCrossEntropy, softmaxCrossEntropy,
+    softmaxCrossEntropyWeighted, squaredError,
+} from './mlstm.js';
 import { run } from './worker.js';
 
 /** The numbers of every record of a golden file, by path; those of text records are NaN. */
@@ -111,6 +115,131 @@ test('a closed handle is closed once and used no more', () => {
         assert.throws(() => grads.zero(), closed);
         assert.throws(() => sgd.setRate(1), closed);
     }
+});
+
+const belowOptions = {
+    biases: 2, peepholes: true, projection: 4, projectionClip: 3, cellClip: 5,
+    bidirectional: Merge.CONCAT, learnedState: true,
+};
+const aboveOptions = {
+    coupled: true, norm: [Norm.PRODUCTS, 0.125], zoneout: [0.25, 0.125], dropout: [0.125, Mask.SEQUENCE],
+    recurrentDropout: [0.25, Drop.CANDIDATE, Mask.SEQUENCE], skip: Skip.RESIDUAL,
+};
+
+/** A bidirectional layer with most options below one with the rest. */
+function newVariants() {
+    const stack = new Stack([new Cell(2, 6, belowOptions), new Cell(8, 8, aboveOptions)]);
+    stack.setReadout(1, Readout.H);
+    stack.init(Initializer.ORTHOGONAL, 1);
+    stack.initParam('layer0.peephole_i', Initializer.TRUNCATED_NORMAL, 0, 0.1, 1);
+    return stack;
+}
+
+test('options are those that were set', () => {
+    const stack = newVariants();
+    const plain = new Cell(1, 1).options;
+    assert.equal(plain.forgetBias, 1);
+    assert.deepEqual(stack.options(0), { ...plain, ...belowOptions });
+    assert.deepEqual(stack.options(1), { ...plain, ...aboveOptions });
+    assert.deepEqual(new Cell(1, 1, stack.options(1)).options, stack.options(1));
+    assert.throws(() => stack.options(2), { code: 'MLSTM_ERROR_INVALID_ARGUMENT' });
+    stack.getParam('layer0.reverse.projection', new Float32Array(6 * 4));
+    assert.throws(() => new Cell(1, 1, { dropout: [1, Mask.STEP] }), /rate/);
+    assert.throws(() => new Cell(1, 1, { projection: 1.5 }), RangeError);
+    assert.throws(() => new Cell(1, 1, { peephole: true }), /no option peephole/);
+});
+
+test('rows of 4, 2 and 3 steps learn the first number of each pair', () => {
+    const lengths = Int32Array.of(4, 2, 3);
+    const x = new Float32Array(24).map((_, i) => (i % 2 ? 1 : ((i / 2) % 5) / 5 - 0.4));
+    const targets = new Float32Array(12).map((_, i) => (Math.floor(i / 3) < lengths[i % 3] ? x[2 * i] : 0));
+    const [y, dy] = [new Float32Array(12), new Float32Array(12)];
+    const stack = newVariants();
+    const state = new State(stack, 3, 4);
+    const grads = new Grads(stack);
+    const optimizer = Optimizer.adamw(stack, 0.02);
+    optimizer.setWeightDecay('readout.bias', 0);
+    optimizer.setFrozen('layer1.kernel');
+    const kernel = () => {
+        const values = new Float32Array(16 * 32);
+        stack.getParam('layer1.kernel', values);
+        return values;
+    };
+    const frozen = kernel();
+
+    const loss = () => {
+        state.beginSequence(stack);
+        state.setLengths(lengths);
+        stack.forward(state, x, y);
+        assert.deepEqual([y[10], y[11]], [0, 0]);
+        return huberLoss(y, targets, 1, dy);
+    };
+    const before = loss();
+    for (let update = 0; update < 60; update++) {
+        state.setTraining(true, update);
+        assert.ok(state.training);
+        loss();
+        grads.zero();
+        stack.backward(state, dy, grads);
+        grads.clipValue(1);
+        optimizer.setRate(scheduleWarmup(0.02, optimizer.stepCount, 10, 0.1));
+        optimizer.apply(stack, grads);
+    }
+    state.setTraining(false);
+    assert.ok(loss() < before / 4);
+    assert.deepEqual(kernel(), frozen);
+
+    state.beginWindow();
+    state.setLengths(null);
+    assert.throws(() => state.setLengths([4, 2, 3]), TypeError);
+    stack.forward(state, x, y);
+    assert.throws(() => state.keepSteps(1), { code: 'MLSTM_ERROR_ORDER' });
+    grads.check();
+    stack.backward(state, dy.fill(NaN), grads);
+    for (const refused of [() => grads.check(), () => grads.clipParamNorm(1)])
+        assert.throws(refused, { code: 'MLSTM_ERROR_NOT_FINITE' });
+});
+
+test('optimizers descend', () => {
+    const stack = new Stack([new Cell(1, 1)]);
+    stack.setReadout(1, Readout.H);
+    const [state, grads, bias] = [new State(stack, 1, 1), new Grads(stack), new Float32Array(1)];
+    stack.forward(state, Float32Array.of(1));
+    stack.backward(state, Float32Array.of(1), grads);
+    for (const rule of ['sgd', 'adagrad', 'rmsprop', 'adam', 'adamw', 'amsgrad', 'nadam', 'lion']) {
+        const optimizer = Optimizer[rule](stack, 0.5);
+        stack.init(Initializer.ZEROS, 0);
+        optimizer.setStepCount(7);
+        optimizer.apply(stack, grads);
+        stack.getParam('readout.bias', bias);
+        assert.ok(bias[0] < 0, rule);
+        assert.equal(optimizer.stepCount, 8);
+        assert.throws(() => optimizer.setRate(scheduleCosine(0.5, -1, 10, 0)), /rate/);
+    }
+});
+
+test('losses and their gradients', () => {
+    const [outputs, targets] = [Float32Array.of(0, 3), Float32Array.of(0, 1)];
+    const [gradient, dlogits] = [new Float32Array(2), new Float32Array(4)];
+    assert.equal(absoluteError(outputs, targets, gradient), 1);
+    assert.deepEqual(gradient, Float32Array.of(0, 0.5));
+    assert.equal(huberLoss(outputs, targets), 0.75);
+    assert.equal(squaredError(outputs, targets), 2);
+    const near = (a, b) => assert.ok(Math.abs(a - b) < 1e-6, `${a} for ${b}`);
+    near(sigmoidCrossEntropy(Float32Array.of(0), Float32Array.of(1)), Math.LN2);
+    near(softmaxCrossEntropyWeighted(Float32Array.of(0, 0, 5, 9), Int32Array.of(1, -1),
+        { weights: Float32Array.of(2, 3), dlogits }), 2 * Math.LN2);
+    assert.deepEqual(dlogits, Float32Array.of(1, -1, 0, 0));
+    assert.throws(() => absoluteError(outputs, Float32Array.of(1)), RangeError);
+});
+
+test('loss scales follow the gradients', () => {
+    const scale = new LossScale(8, { period: 2 });
+    const values = [true, true, true, false].map((finite) => {
+        scale.update(finite);
+        return scale.value;
+    });
+    assert.deepEqual(values, [8, 16, 16, 8]);
 });
 
 test('worker threads share a stack', async () => {

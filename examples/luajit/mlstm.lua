@@ -23,9 +23,37 @@ const char *mlstm_isa(void);
 mlstm_status mlstm_cell_create(int32_t input_size, int32_t hidden_size, mlstm_cell **cell);
 void mlstm_cell_destroy(mlstm_cell *cell);
 mlstm_status mlstm_cell_set_forget_bias(mlstm_cell *cell, float forget_bias);
+mlstm_status mlstm_cell_set_biases(mlstm_cell *cell, int32_t biases);
+mlstm_status mlstm_cell_set_peepholes(mlstm_cell *cell, int32_t peepholes);
+mlstm_status mlstm_cell_set_projection(mlstm_cell *cell, int32_t projection);
+mlstm_status mlstm_cell_set_projection_clip(mlstm_cell *cell, float clip);
+mlstm_status mlstm_cell_set_cell_clip(mlstm_cell *cell, float clip);
+mlstm_status mlstm_cell_set_coupled(mlstm_cell *cell, int32_t coupled);
+mlstm_status mlstm_cell_set_norm(mlstm_cell *cell, int32_t norm, float epsilon);
+mlstm_status mlstm_cell_set_zoneout(mlstm_cell *cell, float c_rate, float h_rate);
+mlstm_status mlstm_cell_set_dropout(mlstm_cell *cell, float rate, int32_t mask);
+mlstm_status mlstm_cell_set_recurrent_dropout(mlstm_cell *cell, float rate, int32_t what,
+                                              int32_t mask);
+mlstm_status mlstm_cell_set_skip(mlstm_cell *cell, int32_t skip);
+mlstm_status mlstm_cell_set_bidirectional(mlstm_cell *cell, int32_t merge);
+mlstm_status mlstm_cell_set_learned_state(mlstm_cell *cell, int32_t learned);
 int32_t mlstm_cell_input_size(const mlstm_cell *cell);
 int32_t mlstm_cell_hidden_size(const mlstm_cell *cell);
+int32_t mlstm_cell_output_size(const mlstm_cell *cell);
 float mlstm_cell_forget_bias(const mlstm_cell *cell);
+int32_t mlstm_cell_biases(const mlstm_cell *cell);
+int32_t mlstm_cell_peepholes(const mlstm_cell *cell);
+int32_t mlstm_cell_projection(const mlstm_cell *cell);
+float mlstm_cell_projection_clip(const mlstm_cell *cell);
+float mlstm_cell_cell_clip(const mlstm_cell *cell);
+int32_t mlstm_cell_coupled(const mlstm_cell *cell);
+int32_t mlstm_cell_norm(const mlstm_cell *cell, float *epsilon);
+mlstm_status mlstm_cell_zoneout(const mlstm_cell *cell, float *c_rate, float *h_rate);
+float mlstm_cell_dropout(const mlstm_cell *cell, int32_t *mask);
+float mlstm_cell_recurrent_dropout(const mlstm_cell *cell, int32_t *what, int32_t *mask);
+int32_t mlstm_cell_skip(const mlstm_cell *cell);
+int32_t mlstm_cell_bidirectional(const mlstm_cell *cell);
+int32_t mlstm_cell_learned_state(const mlstm_cell *cell);
 
 mlstm_status mlstm_stack_create(mlstm_cell *const *cells, int32_t count, mlstm_stack **stack);
 void mlstm_stack_destroy(mlstm_stack *stack);
@@ -51,7 +79,12 @@ void mlstm_state_destroy(mlstm_state *state);
 mlstm_status mlstm_state_set_threads(mlstm_state *state, int32_t threads);
 int32_t mlstm_state_threads(const mlstm_state *state);
 mlstm_status mlstm_state_zero(mlstm_state *state);
+mlstm_status mlstm_state_begin_sequence(const mlstm_stack *stack, mlstm_state *state);
 mlstm_status mlstm_state_begin_window(mlstm_state *state);
+mlstm_status mlstm_state_keep_steps(mlstm_state *state, int32_t steps);
+mlstm_status mlstm_state_set_lengths(mlstm_state *state, const int32_t *lengths, size_t count);
+mlstm_status mlstm_state_set_training(mlstm_state *state, int32_t training, uint64_t seed);
+int32_t mlstm_state_training(const mlstm_state *state);
 size_t mlstm_state_size(const mlstm_state *state);
 int32_t mlstm_state_batch(const mlstm_state *state);
 int32_t mlstm_state_window(const mlstm_state *state);
@@ -73,6 +106,9 @@ mlstm_status mlstm_grads_scale(mlstm_grads *grads, float factor);
 mlstm_status mlstm_grads_add(mlstm_grads *grads, const mlstm_grads *other);
 mlstm_status mlstm_grads_norm(const mlstm_grads *grads, float *norm);
 mlstm_status mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm, float *norm);
+mlstm_status mlstm_grads_clip_param_norm(mlstm_grads *grads, float max_norm);
+mlstm_status mlstm_grads_clip_value(mlstm_grads *grads, float limit);
+mlstm_status mlstm_grads_check(const mlstm_grads *grads, const char **name);
 mlstm_status mlstm_grads_get(const mlstm_grads *grads, const char *name, float *values,
                              size_t count);
 mlstm_status mlstm_grads_set(mlstm_grads *grads, const char *name, const float *values,
@@ -83,9 +119,29 @@ mlstm_status mlstm_sgd_create(const mlstm_stack *stack, float rate, float moment
                               int32_t nesterov, mlstm_optimizer **optimizer);
 mlstm_status mlstm_adagrad_create(const mlstm_stack *stack, float rate, float initial_accumulator,
                                   mlstm_optimizer **optimizer);
+mlstm_status mlstm_rmsprop_create(const mlstm_stack *stack, float rate, float decay, float momentum,
+                                  float epsilon, int32_t centered, mlstm_optimizer **optimizer);
+mlstm_status mlstm_adam_create(const mlstm_stack *stack, float rate, float beta1, float beta2,
+                               float epsilon, mlstm_optimizer **optimizer);
+mlstm_status mlstm_adamw_create(const mlstm_stack *stack, float rate, float beta1, float beta2,
+                                float epsilon, float weight_decay, mlstm_optimizer **optimizer);
+mlstm_status mlstm_amsgrad_create(const mlstm_stack *stack, float rate, float beta1, float beta2,
+                                  float epsilon, mlstm_optimizer **optimizer);
+mlstm_status mlstm_nadam_create(const mlstm_stack *stack, float rate, float beta1, float beta2,
+                                float epsilon, float momentum_decay, mlstm_optimizer **optimizer);
+mlstm_status mlstm_lion_create(const mlstm_stack *stack, float rate, float beta1, float beta2,
+                               float weight_decay, mlstm_optimizer **optimizer);
 void mlstm_optimizer_destroy(mlstm_optimizer *optimizer);
 mlstm_status mlstm_optimizer_set_rate(mlstm_optimizer *optimizer, float rate);
 float mlstm_optimizer_rate(const mlstm_optimizer *optimizer);
+int64_t mlstm_optimizer_step_count(const mlstm_optimizer *optimizer);
+mlstm_status mlstm_optimizer_set_step_count(mlstm_optimizer *optimizer, int64_t count);
+mlstm_status mlstm_optimizer_set_weight_decay(mlstm_optimizer *optimizer, const char *param,
+                                              float decay);
+float mlstm_optimizer_weight_decay(const mlstm_optimizer *optimizer, const char *param);
+mlstm_status mlstm_optimizer_set_frozen(mlstm_optimizer *optimizer, const char *param,
+                                        int32_t frozen);
+int32_t mlstm_optimizer_frozen(const mlstm_optimizer *optimizer, const char *param);
 int32_t mlstm_optimizer_slot_count(const mlstm_optimizer *optimizer);
 const char *mlstm_optimizer_slot_name(const mlstm_optimizer *optimizer, int32_t index);
 mlstm_status mlstm_optimizer_get_slot(const mlstm_optimizer *optimizer, const char *slot,
@@ -107,13 +163,35 @@ mlstm_status mlstm_softmax_cross_entropy(const float *logits, const int32_t *lab
                                          float *loss);
 mlstm_status mlstm_squared_error(const float *outputs, const float *targets, size_t count,
                                  float *doutputs, float *loss);
+mlstm_status mlstm_softmax_cross_entropy_weighted(
+    const float *logits, const int32_t *labels, const float *weights, size_t rows, int32_t classes,
+    int32_t ignored, float smoothing, float *probabilities, float *dlogits, float *loss);
+mlstm_status mlstm_sigmoid_cross_entropy(const float *logits, const float *targets, size_t count,
+                                         float *dlogits, float *loss);
+mlstm_status mlstm_absolute_error(const float *outputs, const float *targets, size_t count,
+                                  float *doutputs, float *loss);
+mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t count, float delta,
+                              float *doutputs, float *loss);
+
+float mlstm_schedule_step(float rate, int64_t step, int64_t period, float factor);
+float mlstm_schedule_exponential(float rate, int64_t step, int64_t period, float factor);
+float mlstm_schedule_cosine(float rate, int64_t step, int64_t steps, float alpha);
+float mlstm_schedule_warmup(float rate, int64_t step, int64_t steps, float start);
+float mlstm_schedule_loss_scale(float scale, int32_t finite, int64_t period, float growth,
+                                float backoff, int64_t *streak);
 ]]
 
 local C = ffi.load(os.getenv("MLSTM_LIBRARY") or "mlstm")
 
 local mlstm = {
     READOUT_C = 1, READOUT_H = 2,
-    ZEROS = 0, UNIFORM = 1, GLOROT_UNIFORM = 2,
+    ZEROS = 0, UNIFORM = 1, GLOROT_UNIFORM = 2, GLOROT_NORMAL = 3, HE_UNIFORM = 4, HE_NORMAL = 5,
+    NORMAL = 6, TRUNCATED_NORMAL = 7, CONSTANT = 8, ORTHOGONAL = 9,
+    NORM_NONE = 0, NORM_GATES = 1, NORM_PRODUCTS = 2,
+    MASK_STEP = 0, MASK_SEQUENCE = 1,
+    DROP_HIDDEN = 0, DROP_CANDIDATE = 1,
+    SKIP_NONE = 0, SKIP_RESIDUAL = 1, SKIP_HIGHWAY = 2,
+    MERGE_NONE = 0, MERGE_CONCAT = 1, MERGE_SUM = 2,
     version = ffi.string(C.mlstm_version()),
     isa = ffi.string(C.mlstm_isa()),
 }
@@ -183,7 +261,7 @@ local function class(kind)
     return methods, new, meta
 end
 
-local cell, new_cell = class("cell")
+local cell, new_cell, cell_meta = class("cell")
 local stack, new_stack, stack_meta = class("stack")
 local state, new_state = class("state")
 local grads, new_grads = class("grads")
@@ -193,10 +271,48 @@ function mlstm.cell(input_size, hidden_size)
     return new_cell(C.mlstm_cell_create, input_size, hidden_size)
 end
 
-function cell:set_forget_bias(value) check(C.mlstm_cell_set_forget_bias(self.handle, value)) end
-function cell:input_size() return C.mlstm_cell_input_size(self.handle) end
-function cell:hidden_size() return C.mlstm_cell_hidden_size(self.handle) end
-function cell:forget_bias() return C.mlstm_cell_forget_bias(self.handle) end
+-- cell:set_peepholes(true), cell:set_dropout(0.5, mlstm.MASK_SEQUENCE) and so on.
+for _, option in ipairs {
+    "forget_bias", "biases", "peepholes", "projection", "projection_clip", "cell_clip", "coupled",
+    "norm", "zoneout", "dropout", "recurrent_dropout", "skip", "bidirectional", "learned_state",
+} do
+    local set = C["mlstm_cell_set_" .. option]
+    cell["set_" .. option] = function(self, ...) check(set(self.handle, ...)) end
+end
+
+for _, name in ipairs {
+    "input_size", "hidden_size", "output_size", "forget_bias", "biases", "projection",
+    "projection_clip", "cell_clip", "skip", "bidirectional",
+} do
+    local get = C["mlstm_cell_" .. name]
+    cell[name] = function(self) return get(self.handle) end
+end
+
+function cell:peepholes() return C.mlstm_cell_peepholes(self.handle) ~= 0 end
+function cell:coupled() return C.mlstm_cell_coupled(self.handle) ~= 0 end
+function cell:learned_state() return C.mlstm_cell_learned_state(self.handle) ~= 0 end
+
+-- Options of several numbers, in the order that sets them.
+function cell:norm()
+    local epsilon = ffi.new("float[1]")
+    return C.mlstm_cell_norm(self.handle, epsilon), epsilon[0]
+end
+
+function cell:zoneout()
+    local c, h = ffi.new("float[1]"), ffi.new("float[1]")
+    check(C.mlstm_cell_zoneout(self.handle, c, h))
+    return c[0], h[0]
+end
+
+function cell:dropout()
+    local mask = ffi.new("int32_t[1]")
+    return C.mlstm_cell_dropout(self.handle, mask), mask[0]
+end
+
+function cell:recurrent_dropout()
+    local what, mask = ffi.new("int32_t[1]"), ffi.new("int32_t[1]")
+    return C.mlstm_cell_recurrent_dropout(self.handle, what, mask), what[0], mask[0]
+end
 
 -- Takes the cells over: they hold no handle afterwards.
 function mlstm.stack(cells)
@@ -210,10 +326,12 @@ function mlstm.stack(cells)
     return made
 end
 
+local function keep() end -- frees nothing: the handle is another's
+
 -- Another Lua state's stack, by its address(), which that state keeps alive.
 function mlstm.borrow_stack(address)
     local handle = ffi.cast("mlstm_stack *", ffi.cast("uintptr_t", address))
-    return setmetatable({handle = handle, free = function() end}, stack_meta)
+    return setmetatable({handle = handle, free = keep}, stack_meta)
 end
 
 function stack:address() return tonumber(ffi.cast("uintptr_t", self.handle)) end
@@ -231,6 +349,12 @@ end
 function stack:layer_count() return C.mlstm_stack_layer_count(self.handle) end
 function stack:input_size() return C.mlstm_stack_input_size(self.handle) end
 function stack:output_size() return C.mlstm_stack_output_size(self.handle) end
+
+-- The cell of a layer, to be read; it keeps its stack alive.
+function stack:cell(layer)
+    local handle = C.mlstm_stack_cell(self.handle, layer)
+    return setmetatable({handle = handle, owner = self, free = keep}, cell_meta)
+end
 
 function stack:hidden_size(layer)
     return C.mlstm_cell_hidden_size(C.mlstm_stack_cell(self.handle, layer))
@@ -271,28 +395,51 @@ function stack:forward(stream, x, steps, y)
                           steps, sized("y", y, rows * self:output_size())))
 end
 
--- arrays has dy [T,B,O], dh_top and dc_top [T,B,H] and dx [T,B,I], each may be missing.
+-- C, which is twice H where both directions are concatenated, and D of the top layer.
+local function top_sizes(model)
+    local top = C.mlstm_stack_cell(model.handle, model:layer_count() - 1)
+    local cells = C.mlstm_cell_bidirectional(top) == mlstm.MERGE_CONCAT and 2 or 1
+    return cells * C.mlstm_cell_hidden_size(top), C.mlstm_cell_output_size(top)
+end
+
+-- H and P of a layer, twice that in both directions.
+local function state_sizes(model, layer)
+    local each = C.mlstm_stack_cell(model.handle, layer)
+    local c, h = C.mlstm_cell_hidden_size(each), C.mlstm_cell_projection(each)
+    if h == 0 then h = c end
+    if C.mlstm_cell_bidirectional(each) == mlstm.MERGE_NONE then return c, h end
+    return 2 * c, 2 * h
+end
+
+-- arrays has dy [T,B,O], dh_top [T,B,D], dc_top [T,B,C] and dx [T,B,I], each may be missing.
 function stack:backward(stream, arrays, gradients)
     local rows = stream:steps() * stream:batch()
-    local top = rows * self:hidden_size(self:layer_count() - 1)
+    local top_c, top_h = top_sizes(self)
     check(C.mlstm_backward(self.handle, stream.handle,
                            sized("dy", arrays.dy, rows * self:output_size()),
-                           sized("dh_top", arrays.dh_top, top), sized("dc_top", arrays.dc_top, top),
+                           sized("dh_top", arrays.dh_top, rows * top_h),
+                           sized("dc_top", arrays.dc_top, rows * top_c),
                            sized("dx", arrays.dx, rows * self:input_size()),
                            gradients and gradients.handle))
 end
 
 function mlstm.state(model, batch, window)
     local made = new_state(C.mlstm_state_create, model.handle, batch, window)
-    made.halves = {} -- B*H of each layer
+    made.c, made.h = {}, {} -- numbers in those of each layer
     for layer = 0, model:layer_count() - 1 do
-        made.halves[layer] = batch * model:hidden_size(layer)
+        local c, h = state_sizes(model, layer)
+        made.c[layer], made.h[layer] = batch * c, batch * h
     end
+    made.top_c, made.top_h = top_sizes(model)
     return made
 end
 
 function state:zero() check(C.mlstm_state_zero(self.handle)) end
+function state:begin_sequence(model)
+    check(C.mlstm_state_begin_sequence(model.handle, self.handle))
+end
 function state:begin_window() check(C.mlstm_state_begin_window(self.handle)) end
+function state:keep_steps(steps) check(C.mlstm_state_keep_steps(self.handle, steps)) end
 function state:set_threads(threads) check(C.mlstm_state_set_threads(self.handle, threads)) end
 function state:threads() return C.mlstm_state_threads(self.handle) end
 function state:size() return tonumber(C.mlstm_state_size(self.handle)) end
@@ -301,25 +448,36 @@ function state:window() return C.mlstm_state_window(self.handle) end
 function state:steps() return C.mlstm_state_steps(self.handle) end
 function state:bytes() return tonumber(C.mlstm_state_bytes(self.handle)) end
 
+-- How many steps each row still has, [B], an int32_t array; nil for no end.
+function state:set_lengths(lengths)
+    check(C.mlstm_state_set_lengths(self.handle, lengths, length(lengths)))
+end
+
+function state:set_training(training, seed)
+    check(C.mlstm_state_set_training(self.handle, training, seed or 0))
+end
+function state:training() return C.mlstm_state_training(self.handle) ~= 0 end
+
 -- The whole tensor, [L,2,B,H].
 function state:set(values) check(C.mlstm_state_set(self.handle, values, length(values))) end
 function state:get(values) check(C.mlstm_state_get(self.handle, values, length(values))) end
 
--- c and h are [B,H] of the layer.
+-- c is [B,H] and h [B,P] of the layer, both [2,...] in a bidirectional one.
 function state:set_layer(layer, c, h)
-    local count = self.halves[layer] or 0
-    check(C.mlstm_state_set_layer(self.handle, layer, sized("c", c, count), sized("h", h, count)))
+    check(C.mlstm_state_set_layer(self.handle, layer, sized("c", c, self.c[layer] or 0),
+                                  sized("h", h, self.h[layer] or 0)))
 end
 
 function state:get_layer(layer, c, h)
-    local count = self.halves[layer] or 0
-    check(C.mlstm_state_get_layer(self.handle, layer, sized("c", c, count), sized("h", h, count)))
+    check(C.mlstm_state_get_layer(self.handle, layer, sized("c", c, self.c[layer] or 0),
+                                  sized("h", h, self.h[layer] or 0)))
 end
 
--- c and h are [T,B,H] of the top layer.
+-- c is [T,B,C] and h [T,B,D] of the top layer.
 function state:get_top(c, h)
-    local count = self:steps() * self.halves[#self.halves]
-    check(C.mlstm_state_get_top(self.handle, sized("c", c, count), sized("h", h, count)))
+    local rows = self:steps() * self:batch()
+    check(C.mlstm_state_get_top(self.handle, sized("c", c, rows * self.top_c),
+                                sized("h", h, rows * self.top_h)))
 end
 
 function state:set_final_grad(values)
@@ -349,6 +507,15 @@ function grads:clip_norm(max_norm)
     return norm[0]
 end
 
+function grads:clip_param_norm(max_norm)
+    check(C.mlstm_grads_clip_param_norm(self.handle, max_norm))
+end
+
+function grads:clip_value(limit) check(C.mlstm_grads_clip_value(self.handle, limit)) end
+
+-- Raises MLSTM_ERROR_NOT_FINITE, naming the parameter, where a number is not finite.
+function grads:check() check(C.mlstm_grads_check(self.handle, nil)) end
+
 function grads:get(name, values)
     check(C.mlstm_grads_get(self.handle, name, values, length(values)))
 end
@@ -372,8 +539,54 @@ function mlstm.adagrad(model, rate, initial_accumulator)
     return new_optimizer(C.mlstm_adagrad_create, model.handle, rate, initial_accumulator or 0.1)
 end
 
+function mlstm.rmsprop(model, rate, decay, momentum, epsilon, centered)
+    return new_optimizer(C.mlstm_rmsprop_create, model.handle, rate, decay or 0.9, momentum or 0,
+                         epsilon or 1e-10, centered and 1 or 0)
+end
+
+function mlstm.adam(model, rate, beta1, beta2, epsilon)
+    return new_optimizer(C.mlstm_adam_create, model.handle, rate, beta1 or 0.9, beta2 or 0.999,
+                         epsilon or 1e-8)
+end
+
+function mlstm.adamw(model, rate, beta1, beta2, epsilon, weight_decay)
+    return new_optimizer(C.mlstm_adamw_create, model.handle, rate, beta1 or 0.9, beta2 or 0.999,
+                         epsilon or 1e-8, weight_decay or 0.01)
+end
+
+function mlstm.amsgrad(model, rate, beta1, beta2, epsilon)
+    return new_optimizer(C.mlstm_amsgrad_create, model.handle, rate, beta1 or 0.9, beta2 or 0.999,
+                         epsilon or 1e-8)
+end
+
+function mlstm.nadam(model, rate, beta1, beta2, epsilon, momentum_decay)
+    return new_optimizer(C.mlstm_nadam_create, model.handle, rate, beta1 or 0.9, beta2 or 0.999,
+                         epsilon or 1e-8, momentum_decay or 0.004)
+end
+
+function mlstm.lion(model, rate, beta1, beta2, weight_decay)
+    return new_optimizer(C.mlstm_lion_create, model.handle, rate, beta1 or 0.9, beta2 or 0.99,
+                         weight_decay or 0)
+end
+
 function optimizer:set_rate(rate) check(C.mlstm_optimizer_set_rate(self.handle, rate)) end
 function optimizer:rate() return C.mlstm_optimizer_rate(self.handle) end
+
+function optimizer:step_count() return tonumber(C.mlstm_optimizer_step_count(self.handle)) end
+
+function optimizer:set_step_count(count)
+    check(C.mlstm_optimizer_set_step_count(self.handle, count))
+end
+
+function optimizer:set_weight_decay(name, decay)
+    check(C.mlstm_optimizer_set_weight_decay(self.handle, name, decay))
+end
+function optimizer:weight_decay(name) return C.mlstm_optimizer_weight_decay(self.handle, name) end
+
+function optimizer:set_frozen(name, frozen)
+    check(C.mlstm_optimizer_set_frozen(self.handle, name, frozen))
+end
+function optimizer:frozen(name) return C.mlstm_optimizer_frozen(self.handle, name) ~= 0 end
 
 function optimizer:slots()
     local names = {}
@@ -405,11 +618,59 @@ function mlstm.softmax_cross_entropy(logits, labels, rows, classes, probabilitie
     return loss[0]
 end
 
-function mlstm.squared_error(outputs, targets, count, doutputs)
-    local loss = ffi.new("float[1]")
-    check(C.mlstm_squared_error(sized("outputs", outputs, count), sized("targets", targets, count),
-                                count, sized("doutputs", doutputs, count), loss))
+-- weights [rows] may be nil; ignored is -1 and smoothing 0 where they are.
+function mlstm.softmax_cross_entropy_weighted(logits, labels, weights, rows, classes, ignored,
+                                              smoothing, probabilities, dlogits)
+    local loss, count = ffi.new("float[1]"), rows * classes
+    check(C.mlstm_softmax_cross_entropy_weighted(
+        sized("logits", logits, count), sized("labels", labels, rows),
+        sized("weights", weights, rows), rows, classes, ignored or -1, smoothing or 0,
+        sized("probabilities", probabilities, count), sized("dlogits", dlogits, count), loss))
     return loss[0]
+end
+
+-- A loss of `count` outputs and targets.
+local function compare(call, outputs, targets, count, doutputs)
+    local loss = ffi.new("float[1]")
+    check(call(sized("outputs", outputs, count), sized("targets", targets, count), count,
+               sized("doutputs", doutputs, count), loss))
+    return loss[0]
+end
+
+function mlstm.sigmoid_cross_entropy(logits, targets, count, dlogits)
+    return compare(C.mlstm_sigmoid_cross_entropy, logits, targets, count, dlogits)
+end
+
+function mlstm.absolute_error(outputs, targets, count, doutputs)
+    return compare(C.mlstm_absolute_error, outputs, targets, count, doutputs)
+end
+
+function mlstm.huber_loss(outputs, targets, count, delta, doutputs)
+    return compare(function(y, z, n, dy, loss)
+        return C.mlstm_huber_loss(y, z, n, delta, dy, loss)
+    end, outputs, targets, count, doutputs)
+end
+
+function mlstm.squared_error(outputs, targets, count, doutputs)
+    return compare(C.mlstm_squared_error, outputs, targets, count, doutputs)
+end
+
+-- Learning rates from the number of updates made before (schedule.h).
+mlstm.schedule_step = C.mlstm_schedule_step
+mlstm.schedule_exponential = C.mlstm_schedule_exponential
+mlstm.schedule_cosine = C.mlstm_schedule_cosine
+mlstm.schedule_warmup = C.mlstm_schedule_warmup
+
+-- The loss scale of mlstm_schedule_loss_scale: update(finite) takes in whether the gradients of a
+-- window were finite, and returns what is `value` for the next.
+function mlstm.loss_scale(value, period, growth, backoff)
+    local scale, streak = {value = value or 65536}, ffi.new("int64_t[1]")
+    function scale:update(finite)
+        self.value = C.mlstm_schedule_loss_scale(self.value, finite, period or 2000, growth or 2,
+                                                 backoff or 0.5, streak)
+        return self.value
+    end
+    return scale
 end
 
 return mlstm

@@ -42,6 +42,20 @@ def create_stack():
     return stack
 
 
+def create_variants():
+    """A bidirectional layer with most options below one with the rest."""
+    stack = mlstm.Stack([
+        mlstm.Cell(2, 6, biases=2, peepholes=True, projection=4, projection_clip=3, cell_clip=5,
+                   bidirectional=mlstm.MERGE_CONCAT, learned_state=True),
+        mlstm.Cell(8, 8, coupled=True, norm=(mlstm.NORM_PRODUCTS, 0.125), zoneout=(0.25, 0.125),
+                   dropout=(0.125, mlstm.MASK_SEQUENCE), skip=mlstm.SKIP_RESIDUAL,
+                   recurrent_dropout=(0.25, mlstm.DROP_CANDIDATE, mlstm.MASK_SEQUENCE))])
+    stack.set_readout(1)
+    stack.init(mlstm.ORTHOGONAL, 1)
+    stack.init_param("layer0.peephole_i", mlstm.TRUNCATED_NORMAL, 0, 0.1, 1)
+    return stack
+
+
 def set_params(stack, folder):
     for name, shape in stack.shapes.items():
         stack.set_param(name, GOLDEN[folder + NAMES[name]].reshape(shape))
@@ -101,6 +115,123 @@ class Test(unittest.TestCase):
             set_params(given, before)
             given_state.set(GOLDEN[f"windows/{window}/init_state"].ravel())
             self.assert_loss(window, forward(given, given_state, window), 1e-6)
+
+    def test_options(self):
+        stack = create_variants()
+        below, above = stack.layers
+        self.assertEqual((below.biases, below.peepholes, below.projection, below.projection_clip,
+                          below.cell_clip, below.bidirectional, below.learned_state,
+                          below.output_size), (2, 1, 4, 3, 5, mlstm.MERGE_CONCAT, 1, 8))
+        self.assertEqual((above.coupled, above.norm, above.zoneout, above.dropout,
+                          above.recurrent_dropout, above.skip),
+                         (1, (mlstm.NORM_PRODUCTS, 0.125), (0.25, 0.125),
+                          (0.125, mlstm.MASK_SEQUENCE),
+                          (0.25, mlstm.DROP_CANDIDATE, mlstm.MASK_SEQUENCE), mlstm.SKIP_RESIDUAL))
+        shapes = stack.shapes
+        self.assertEqual(shapes["layer0.reverse.projection"], (6, 4))
+        self.assertEqual(shapes["layer0.peephole_i"], (6,))
+        self.assertEqual(shapes["layer1.norm_c_gain"], (8,))
+        del stack
+        gc.collect()
+        self.assertEqual(above.hidden_size, 8)
+        with self.assertRaisesRegex(mlstm.Error, "rate"):
+            mlstm.Cell(1, 1, dropout=(1.0, mlstm.MASK_STEP))
+
+    def test_training(self):
+        """Rows of 4, 2 and 3 steps learn the first number of each pair."""
+        lengths = numpy.array([4, 2, 3], numpy.int32)
+        stack = create_variants()
+        state, grads = mlstm.State(stack, 3, 4), mlstm.Grads(stack)
+        optimizer = mlstm.adamw(stack, 0.02)
+        optimizer.set_weight_decay("readout.bias", 0)
+        optimizer.set_frozen("layer1.kernel")
+        self.assertTrue(optimizer.frozen("layer1.kernel"))
+        self.assertEqual(optimizer.weight_decay("readout.bias"), 0)
+        self.assertGreater(optimizer.weight_decay("layer0.kernel"), 0)
+        frozen = stack.get_param("layer1.kernel")
+        x = numpy.ones((4, 3, 2), numpy.float32)
+        x[..., 0] = numpy.arange(12).reshape(4, 3) % 5 / 5 - 0.4
+        targets = x[..., :1] * (numpy.arange(4)[:, None] < lengths)[..., None]
+        dy = numpy.empty((4, 3, 1), numpy.float32)
+
+        def loss():
+            state.begin_sequence(stack)
+            state.set_lengths(lengths)
+            y = stack.forward(state, x)
+            self.assertFalse(y[3, 1:].any())
+            return mlstm.huber_loss(y, targets, doutputs=dy)
+
+        before = loss()
+        for update in range(60):
+            state.set_training(True, update)
+            self.assertTrue(state.training)
+            loss()
+            grads.zero()
+            stack.backward(state, dy, grads=grads)
+            grads.clip_value(1)
+            optimizer.rate = mlstm.schedule_warmup(0.02, optimizer.step_count, 10, 0.1)
+            optimizer.apply_grads(stack, grads)
+        state.set_training(False)
+        self.assertLess(loss(), before / 4)
+        numpy.testing.assert_array_equal(stack.get_param("layer1.kernel"), frozen)
+        self.assertEqual(optimizer.step_count, 60)
+
+        c, h = state.get_layer(0)
+        self.assertEqual((c.shape, h.shape), ((2, 3, 6), (2, 3, 4)))
+        state.set_layer(0, c, h)
+        loss()
+        c, h = state.get_top()
+        stack.backward(state, dh_top=h, dc_top=c, grads=grads)
+        self.assert_error("ORDER", "bidirectional", state.keep_steps, 1)
+        self.assertTrue(grads.finite())
+        grads.set("readout.bias", numpy.array([numpy.inf], numpy.float32))
+        self.assertFalse(grads.finite())
+        for refused in grads.check, lambda: grads.clip_param_norm(1):
+            self.assert_error("NOT_FINITE", "readout.bias", refused)
+
+    def test_optimizers(self):
+        stack = create_stack()
+        grads = mlstm.Grads(stack)
+        grads.set("readout.bias", numpy.array([1, -1], numpy.float32))
+        slots = {
+            mlstm.sgd: [], mlstm.adagrad: ["accumulator"], mlstm.rmsprop: ["rms", "momentum"],
+            mlstm.adam: ["exp_avg", "exp_avg_sq"], mlstm.adamw: ["exp_avg", "exp_avg_sq"],
+            mlstm.amsgrad: ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+            mlstm.nadam: ["exp_avg", "exp_avg_sq"], mlstm.lion: ["exp_avg"]}
+        for create, expected in slots.items():
+            optimizer = create(stack, 0.5)
+            self.assertEqual(optimizer.slots, expected)
+            stack.init(mlstm.ZEROS)
+            optimizer.step_count = 7
+            optimizer.apply_grads(stack, grads)
+            bias = stack.get_param("readout.bias")
+            self.assertTrue(bias[0] < 0 and bias[1] == -bias[0])
+            self.assertEqual(optimizer.step_count, 8)
+        self.assert_error("INVALID_ARGUMENT", "rate", setattr, optimizer, "rate",
+                          mlstm.schedule_cosine(0.5, -1, 10, 0))
+
+    def test_losses(self):
+        outputs, targets = numpy.array([[0, 3], [0, 1]], numpy.float32)
+        gradient = numpy.empty(2, numpy.float32)
+        self.assertEqual(mlstm.absolute_error(outputs, targets, gradient), 1)
+        self.assertEqual(gradient.tolist(), [0, 0.5])
+        self.assertEqual(mlstm.huber_loss(outputs, targets), 0.75)
+        self.assertAlmostEqual(
+            mlstm.sigmoid_cross_entropy(outputs[:1], targets[1:], gradient[:1]), numpy.log(2), 6)
+        logits, dlogits = numpy.array([[0, 0], [5, 9]], numpy.float32), numpy.empty((2, 2), "f")
+        loss = mlstm.softmax_cross_entropy_weighted(
+            logits, numpy.array([1, -1], numpy.int32), numpy.array([2, 3], numpy.float32),
+            dlogits=dlogits)
+        self.assertAlmostEqual(loss, 2 * numpy.log(2), 6)
+        self.assertEqual(dlogits.tolist(), [[1, -1], [0, 0]])
+
+    def test_loss_scale(self):
+        scale = mlstm.LossScale(8, period=2)
+        values = []
+        for finite in True, True, True, False:
+            scale.update(finite)
+            values.append(scale.value)
+        self.assertEqual(values, [8, 16, 16, 8])
 
     def test_errors(self):
         stack = create_stack()

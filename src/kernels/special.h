@@ -20,12 +20,15 @@ INLINE size_t panel_at(size_t panel_size, int32_t panel, int32_t row)
     return (size_t)panel * panel_size + (size_t)row * 4 * W;
 }
 
-/* A vector of parameters; 0 where it is not there. */
 INLINE vec vector_at(const struct special *s, int32_t index, int32_t panel, int32_t gate)
 {
-    if (index < 0)
-        return splat(0.0f);
     return load(s->vectors + (size_t)panel * s->vectors_panel + (size_t)index * 4 * W + gate * W);
+}
+
+/* What a peephole adds to `a`. */
+INLINE vec with_peephole(const struct special *s, int32_t panel, int32_t gate, vec a, vec c)
+{
+    return s->peephole < 0 ? a : a + vector_at(s, s->peephole, panel, gate) * c;
 }
 
 INLINE vec mask_at(const struct special *s, const float *mask, int32_t row, int32_t panel)
@@ -204,11 +207,12 @@ INLINE void special_input(const struct special *s, int32_t row, int32_t p)
     float *gates = s->gates + panel_at(s->gates_panel, p, row);
     const size_t at = (size_t)row * s->row + (size_t)p * W;
     const vec c = load(s->c + at);
-    const vec i = vsigmoid(load(gates) + vector_at(s, s->peephole, p, 0) * c);
+    const vec i = vsigmoid(with_peephole(s, p, 0, load(gates), c));
     vec j = vtanh(load(gates + W));
-    const vec f = s->coupled ? splat(1.0f) - i
-                             : vsigmoid(load(gates + 2 * W) + vector_at(s, s->peephole, p, 2) * c +
-                                        splat(s->forget_bias));
+    const vec f =
+        s->coupled
+            ? splat(1.0f) - i
+            : vsigmoid(with_peephole(s, p, 2, load(gates + 2 * W), c) + splat(s->forget_bias));
     store(gates, i);
     store(gates + W, j);
     store(gates + 2 * W, f);
@@ -256,7 +260,7 @@ INLINE void special_output(const struct special *s, int32_t row, int32_t p)
     float *gates = s->gates + panel_at(s->gates_panel, p, row);
     const size_t at = (size_t)row * s->row + (size_t)p * W;
     const vec c_new = load(s->c_new + at);
-    const vec o = vsigmoid(load(gates + 3 * W) + vector_at(s, s->peephole, p, 3) * c_new);
+    const vec o = vsigmoid(with_peephole(s, p, 3, load(gates + 3 * W), c_new));
     const vec read = s->norm_c_apart ? load(s->normal_c + at) * vector_at(s, s->norm_c, p, 0) +
                                            vector_at(s, s->norm_c, p, 1)
                                      : c_new;
@@ -309,7 +313,7 @@ INLINE void special_output_backward(const struct special_backward *b, int32_t ro
     }
     const vec d_o = keep_units(s, p, dout * squashed * o * (splat(1.0f) - o));
     vec dread = dout * o * (splat(1.0f) - squashed * squashed);
-    dc += d_o * vector_at(s, s->peephole, p, 3);
+    dc = with_peephole(s, p, 3, dc, d_o);
     if (s->norm_c_apart) {
         dread = keep_units(s, p, dread);
         store(b->dnormal_c + (size_t)row * b->dnormal_row + (size_t)p * W, dread);
@@ -380,8 +384,8 @@ INLINE void special_input_backward(const struct special_backward *b, int32_t row
     const vec di = keep_units(s, p, di_gate * (i * (one - i)));
     const vec dj = keep_units(s, p, dc * i * drop * (one - j * j));
     const vec df = s->coupled ? splat(0.0f) : keep_units(s, p, df_gate * (f * (one - f)));
-    const vec dc_before = load(d + ON_OLD_C) + dc * f + di * vector_at(s, s->peephole, p, 0) +
-                          df * vector_at(s, s->peephole, p, 2);
+    const vec dc_old = load(d + ON_OLD_C) + dc * f;
+    const vec dc_before = with_peephole(s, p, 2, with_peephole(s, p, 0, dc_old, di), df);
     store(b->dc_carry + (size_t)row * b->carry_row + (size_t)p * W, dc_before);
     store(d, di);
     store(d + W, dj);

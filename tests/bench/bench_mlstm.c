@@ -146,7 +146,7 @@ static size_t outputs(void)
 
 static void set_state_variant(void)
 {
-    try(mlstm_state_set_training(state, 1, 1));
+    try(mlstm_state_set_training(state, !is(""), 1));
     overlap = is("overlap") ? work->steps / 2 : 0;
     if (!is("lengths"))
         return;
@@ -276,7 +276,7 @@ static void check_train(void)
     for (int32_t p = 0; p < mlstm_stack_param_count(stack); p++)
         put_grad(p);
     try(mlstm_grads_zero(grads));
-    try(mlstm_state_set_training(state, 1, 1));
+    try(mlstm_state_set_training(state, !is(""), 1));
 }
 
 void bench_check(void)

@@ -16,11 +16,20 @@ from . import library as _types
 from .arrays import output, pointer, view
 from .library import Error, library
 
-__all__ = ["Cell", "Error", "Grads", "Optimizer", "Stack", "State", "adagrad", "isa", "sgd",
-           "softmax_cross_entropy", "squared_error", "version"]
+__all__ = ["Cell", "Error", "Grads", "Layer", "LossScale", "Optimizer", "Stack", "State",
+           "absolute_error", "adagrad", "adam", "adamw", "amsgrad", "huber_loss", "isa", "lion",
+           "nadam", "rmsprop", "schedule_cosine", "schedule_exponential", "schedule_step",
+           "schedule_warmup", "sgd", "sigmoid_cross_entropy", "softmax_cross_entropy",
+           "softmax_cross_entropy_weighted", "squared_error", "version"]
 
 READOUT_C, READOUT_H = 1, 2
-ZEROS, UNIFORM, GLOROT_UNIFORM = 0, 1, 2
+(ZEROS, UNIFORM, GLOROT_UNIFORM, GLOROT_NORMAL, HE_UNIFORM, HE_NORMAL, NORMAL, TRUNCATED_NORMAL,
+ CONSTANT, ORTHOGONAL) = range(10)
+NORM_NONE, NORM_GATES, NORM_PRODUCTS = range(3)
+MASK_STEP, MASK_SEQUENCE = range(2)
+DROP_HIDDEN, DROP_CANDIDATE = range(2)
+SKIP_NONE, SKIP_RESIDUAL, SKIP_HIGHWAY = range(3)
+MERGE_NONE, MERGE_CONCAT, MERGE_SUM = range(3)
 
 
 def version():
@@ -45,16 +54,96 @@ class _Handle:
         raise TypeError(f"a {type(self).__name__} cannot be copied")
 
 
-class Cell(_Handle):
-    """One layer, described (cell.h)."""
+class _Described:
+    """What a cell, and a layer of a stack, say of themselves (cell.h)."""
 
-    def __init__(self, input_size, hidden_size, forget_bias=1.0):
+    input_size = property(library.mlstm_cell_input_size)
+    hidden_size = property(library.mlstm_cell_hidden_size)
+    output_size = property(library.mlstm_cell_output_size)
+    forget_bias = property(library.mlstm_cell_forget_bias)
+    biases = property(library.mlstm_cell_biases)
+    peepholes = property(library.mlstm_cell_peepholes)
+    projection = property(library.mlstm_cell_projection)
+    projection_clip = property(library.mlstm_cell_projection_clip)
+    cell_clip = property(library.mlstm_cell_cell_clip)
+    coupled = property(library.mlstm_cell_coupled)
+    skip = property(library.mlstm_cell_skip)
+    bidirectional = property(library.mlstm_cell_bidirectional)
+    learned_state = property(library.mlstm_cell_learned_state)
+
+    @property
+    def norm(self):
+        """NORM_... and epsilon."""
+        epsilon = ctypes.c_float()
+        return library.mlstm_cell_norm(self, ctypes.byref(epsilon)), epsilon.value
+
+    @property
+    def zoneout(self):
+        """The rates of c and of h."""
+        c, h = ctypes.c_float(), ctypes.c_float()
+        library.mlstm_cell_zoneout(self, ctypes.byref(c), ctypes.byref(h))
+        return c.value, h.value
+
+    @property
+    def dropout(self):
+        """The rate and MASK_..."""
+        mask = ctypes.c_int32()
+        return library.mlstm_cell_dropout(self, ctypes.byref(mask)), mask.value
+
+    @property
+    def recurrent_dropout(self):
+        """The rate, DROP_... and MASK_..."""
+        what, mask = ctypes.c_int32(), ctypes.c_int32()
+        rate = library.mlstm_cell_recurrent_dropout(self, ctypes.byref(what), ctypes.byref(mask))
+        return rate, what.value, mask.value
+
+
+class Cell(_Described, _Handle):
+    """One layer, described (cell.h, where mlstm_cell_set_X says what the option X is)."""
+
+    def __init__(self, input_size, hidden_size, forget_bias=1.0, *, biases=1, peepholes=False,
+                 projection=0, projection_clip=0.0, cell_clip=0.0, coupled=False,
+                 norm=(NORM_NONE, 1e-5), zoneout=(0.0, 0.0), dropout=(0.0, MASK_STEP),
+                 recurrent_dropout=(0.0, DROP_HIDDEN, MASK_STEP), skip=SKIP_NONE,
+                 bidirectional=MERGE_NONE, learned_state=False):
         super().__init__("cell", library.mlstm_cell_create, input_size, hidden_size)
         library.mlstm_cell_set_forget_bias(self, forget_bias)
+        library.mlstm_cell_set_biases(self, biases)
+        library.mlstm_cell_set_peepholes(self, peepholes)
+        library.mlstm_cell_set_projection(self, projection)
+        library.mlstm_cell_set_projection_clip(self, projection_clip)
+        library.mlstm_cell_set_cell_clip(self, cell_clip)
+        library.mlstm_cell_set_coupled(self, coupled)
+        library.mlstm_cell_set_norm(self, *norm)
+        library.mlstm_cell_set_zoneout(self, *zoneout)
+        library.mlstm_cell_set_dropout(self, *dropout)
+        library.mlstm_cell_set_recurrent_dropout(self, *recurrent_dropout)
+        library.mlstm_cell_set_skip(self, skip)
+        library.mlstm_cell_set_bidirectional(self, bidirectional)
+        library.mlstm_cell_set_learned_state(self, learned_state)
 
     def _give_away(self):
         self._finalizer.detach()
         self._as_parameter_ = None
+
+
+class Layer(_Described):
+    """The cell of a layer, which the stack owns."""
+
+    def __init__(self, stack, index):
+        self._stack = stack  # lives as long as the layer
+        self._as_parameter_ = library.mlstm_stack_cell(stack, index)
+
+    def _state_shapes(self, batch):
+        """Of c and h, of both directions where there are two."""
+        directions = (2,) if self.bidirectional else ()
+        return (directions + (batch, self.hidden_size),
+                directions + (batch, self.projection or self.hidden_size))
+
+    def _top_sizes(self):
+        """C and D."""
+        cells = 2 if self.bidirectional == MERGE_CONCAT else 1
+        return cells * self.hidden_size, self.output_size
 
 
 class Stack(_Handle):
@@ -85,10 +174,14 @@ class Stack(_Handle):
         return library.mlstm_stack_output_size(self)
 
     @property
+    def layers(self):
+        """Every layer, bottom first."""
+        return [Layer(self, index) for index in range(library.mlstm_stack_layer_count(self))]
+
+    @property
     def hidden_sizes(self):
         """H of every layer, bottom first."""
-        return [library.mlstm_cell_hidden_size(library.mlstm_stack_cell(self, layer))
-                for layer in range(library.mlstm_stack_layer_count(self))]
+        return [layer.hidden_size for layer in self.layers]
 
     @property
     def shapes(self):
@@ -128,9 +221,9 @@ class Stack(_Handle):
     def backward(self, state, dy=None, dh_top=None, dc_top=None, dx=None, grads=None):
         """Adds to `grads`, and writes `dx`; whatever is None is left out."""
         window = (state.steps, state.batch)
-        top = window + (self.hidden_sizes[-1],)
+        top_c, top_h = (window + (size,) for size in self.layers[-1]._top_sizes())
         library.mlstm_backward(self, state, pointer("dy", dy, window + (self.output_size,)),
-                               pointer("dh_top", dh_top, top), pointer("dc_top", dc_top, top),
+                               pointer("dh_top", dh_top, top_h), pointer("dc_top", dc_top, top_c),
                                pointer("dx", dx, window + (self.input_size,), written=True), grads)
 
 
@@ -142,14 +235,34 @@ class State(_Handle):
 
     def __init__(self, stack, batch, window=0, threads=1):
         super().__init__("state", library.mlstm_state_create, stack, batch, window)
-        self._layers = [(batch, size) for size in stack.hidden_sizes]
+        layers = stack.layers
+        self._shapes = [layer._state_shapes(batch) for layer in layers]
+        self._top_sizes = layers[-1]._top_sizes()
         library.mlstm_state_set_threads(self, threads)
 
     def zero(self):
         library.mlstm_state_zero(self)
 
+    def begin_sequence(self, stack):
+        library.mlstm_state_begin_sequence(stack, self)
+
     def begin_window(self):
         library.mlstm_state_begin_window(self)
+
+    def keep_steps(self, steps):
+        library.mlstm_state_keep_steps(self, steps)
+
+    def set_lengths(self, lengths):
+        """How many steps each row still has, [B] int32; None for no end."""
+        library.mlstm_state_set_lengths(
+            self, pointer("lengths", lengths, (self.batch,), numpy.int32), self.batch)
+
+    def set_training(self, training, seed=0):
+        library.mlstm_state_set_training(self, training, seed)
+
+    @property
+    def training(self):
+        return bool(library.mlstm_state_training(self))
 
     @property
     def size(self):
@@ -182,19 +295,21 @@ class State(_Handle):
         library.mlstm_state_set(self, pointer("values", values, (self.size,)), self.size)
 
     def get_layer(self, layer):
-        """c and h, [B,H], of a layer."""
-        c, h = (numpy.empty(self._layer_shape(layer), numpy.float32) for _ in "ch")
+        """c [B,H] and h [B,P] of a layer; [2,B,H] and [2,B,P] of a bidirectional one."""
+        c, h = (numpy.empty(shape, numpy.float32) for shape in self._layer_shapes(layer))
         library.mlstm_state_get_layer(self, layer, c.ctypes, h.ctypes)
         return c, h
 
     def set_layer(self, layer, c=None, h=None):
-        """c and h are [B,H] of the layer; None leaves that half as it is."""
-        shape = self._layer_shape(layer)
-        library.mlstm_state_set_layer(self, layer, pointer("c", c, shape), pointer("h", h, shape))
+        """c and h are as in get_layer; None leaves that half as it is."""
+        c_shape, h_shape = self._layer_shapes(layer)
+        library.mlstm_state_set_layer(self, layer, pointer("c", c, c_shape),
+                                      pointer("h", h, h_shape))
 
     def get_top(self):
-        """c and h, [T,B,H], of the top layer at every recorded step."""
-        c, h = (numpy.empty((self.steps,) + self._layers[-1], numpy.float32) for _ in "ch")
+        """c [T,B,C] and h [T,B,D] of the top layer at every recorded step."""
+        c, h = (numpy.empty((self.steps, self.batch, size), numpy.float32)
+                for size in self._top_sizes)
         library.mlstm_state_get_top(self, c.ctypes, h.ctypes)
         return c, h
 
@@ -205,9 +320,9 @@ class State(_Handle):
     def get_initial_grad(self, out=None):
         return self._read(library.mlstm_state_get_initial_grad, out)
 
-    def _layer_shape(self, layer):
+    def _layer_shapes(self, layer):
         # The library has the sentence for a layer that is not there.
-        return self._layers[layer] if 0 <= layer < len(self._layers) else (0, 0)
+        return self._shapes[layer] if 0 <= layer < len(self._shapes) else ((0, 0), (0, 0))
 
     def _read(self, function, out):
         out = output(out, (self.size,))
@@ -242,6 +357,26 @@ class Grads(_Handle):
         library.mlstm_grads_clip_norm(self, max_norm, ctypes.byref(norm))
         return norm.value
 
+    def clip_param_norm(self, max_norm):
+        library.mlstm_grads_clip_param_norm(self, max_norm)
+
+    def clip_value(self, limit):
+        library.mlstm_grads_clip_value(self, limit)
+
+    def check(self):
+        """Raises NOT_FINITE, naming the parameter, where a number is not finite."""
+        library.mlstm_grads_check(self, None)
+
+    def finite(self):
+        """Whether every number is finite."""
+        try:
+            self.check()
+        except Error as error:
+            if error.status != "NOT_FINITE":
+                raise
+            return False
+        return True
+
     def get(self, name, out=None):
         return _get_named(library.mlstm_grads_get, self, self._shapes, [name], out)
 
@@ -258,7 +393,7 @@ class Grads(_Handle):
 
 
 class Optimizer(_Handle):
-    """An update rule and its slots (optimizer.h); made by `sgd` and `adagrad`."""
+    """An update rule and its slots (optimizer.h); made by `sgd`, `adam` and the others below."""
 
     def __init__(self, stack, create, *arguments):
         super().__init__("optimizer", create, stack, *arguments)
@@ -271,6 +406,26 @@ class Optimizer(_Handle):
     @rate.setter
     def rate(self, rate):
         library.mlstm_optimizer_set_rate(self, rate)
+
+    @property
+    def step_count(self):
+        return library.mlstm_optimizer_step_count(self)
+
+    @step_count.setter
+    def step_count(self, count):
+        library.mlstm_optimizer_set_step_count(self, count)
+
+    def weight_decay(self, name):
+        return library.mlstm_optimizer_weight_decay(self, name.encode())
+
+    def set_weight_decay(self, name, decay):
+        library.mlstm_optimizer_set_weight_decay(self, name.encode(), decay)
+
+    def frozen(self, name):
+        return bool(library.mlstm_optimizer_frozen(self, name.encode()))
+
+    def set_frozen(self, name, frozen=True):
+        library.mlstm_optimizer_set_frozen(self, name.encode(), frozen)
 
     @property
     def slots(self):
@@ -295,6 +450,52 @@ def adagrad(stack, rate, initial_accumulator=0.1):
     return Optimizer(stack, library.mlstm_adagrad_create, rate, initial_accumulator)
 
 
+def rmsprop(stack, rate, decay=0.9, momentum=0.0, epsilon=1e-10, centered=False):
+    return Optimizer(stack, library.mlstm_rmsprop_create, rate, decay, momentum, epsilon, centered)
+
+
+def adam(stack, rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    return Optimizer(stack, library.mlstm_adam_create, rate, beta1, beta2, epsilon)
+
+
+def adamw(stack, rate, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.01):
+    return Optimizer(stack, library.mlstm_adamw_create, rate, beta1, beta2, epsilon, weight_decay)
+
+
+def amsgrad(stack, rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    return Optimizer(stack, library.mlstm_amsgrad_create, rate, beta1, beta2, epsilon)
+
+
+def nadam(stack, rate, beta1=0.9, beta2=0.999, epsilon=1e-8, momentum_decay=0.004):
+    return Optimizer(stack, library.mlstm_nadam_create, rate, beta1, beta2, epsilon,
+                     momentum_decay)
+
+
+def lion(stack, rate, beta1=0.9, beta2=0.99, weight_decay=0.0):
+    return Optimizer(stack, library.mlstm_lion_create, rate, beta1, beta2, weight_decay)
+
+
+# Learning rates from numbers of steps (schedule.h).
+schedule_step = library.mlstm_schedule_step
+schedule_exponential = library.mlstm_schedule_exponential
+schedule_cosine = library.mlstm_schedule_cosine
+schedule_warmup = library.mlstm_schedule_warmup
+
+
+class LossScale:
+    """The scale of mlstm_schedule_loss_scale: `value` is that of the next window."""
+
+    def __init__(self, value=65536.0, period=2000, growth=2.0, backoff=0.5):
+        self.value = value
+        self._settings = period, growth, backoff
+        self._streak = ctypes.c_int64()
+
+    def update(self, finite):
+        """Takes in whether the gradients of the window were finite."""
+        self.value = library.mlstm_schedule_loss_scale(self.value, finite, *self._settings,
+                                                       ctypes.byref(self._streak))
+
+
 def softmax_cross_entropy(logits, labels, probabilities=None, dlogits=None):
     """The loss of logits [..., classes] with labels [...]; fills the other two if given."""
     shape = tuple(logits.shape)
@@ -307,14 +508,46 @@ def softmax_cross_entropy(logits, labels, probabilities=None, dlogits=None):
     return loss.value
 
 
+def softmax_cross_entropy_weighted(logits, labels, weights=None, ignored=-1, smoothing=0.0,
+                                   probabilities=None, dlogits=None):
+    """As `softmax_cross_entropy`, with a weight [...] for each row."""
+    shape = tuple(logits.shape)
+    labels = view("labels", labels, shape[:-1], numpy.int32)
+    loss = ctypes.c_float()
+    library.mlstm_softmax_cross_entropy_weighted(
+        pointer("logits", logits, shape), labels.ctypes, pointer("weights", weights, shape[:-1]),
+        labels.size, shape[-1], ignored, smoothing,
+        pointer("probabilities", probabilities, shape, written=True),
+        pointer("dlogits", dlogits, shape, written=True), ctypes.byref(loss))
+    return loss.value
+
+
+def sigmoid_cross_entropy(logits, targets, dlogits=None):
+    """The loss of logits and targets of one shape; fills `dlogits` if given."""
+    return _compare(library.mlstm_sigmoid_cross_entropy, logits, targets, dlogits)
+
+
+def absolute_error(outputs, targets, doutputs=None):
+    """The loss of outputs and targets of one shape; fills `doutputs` if given."""
+    return _compare(library.mlstm_absolute_error, outputs, targets, doutputs)
+
+
+def huber_loss(outputs, targets, delta=1.0, doutputs=None):
+    """The loss of outputs and targets of one shape; fills `doutputs` if given."""
+    return _compare(library.mlstm_huber_loss, outputs, targets, doutputs, delta)
+
+
 def squared_error(outputs, targets, doutputs=None):
     """The loss of outputs and targets of one shape; fills `doutputs` if given."""
+    return _compare(library.mlstm_squared_error, outputs, targets, doutputs)
+
+
+def _compare(function, outputs, targets, doutputs, *settings):
     shape = tuple(outputs.shape)
     outputs = view("outputs", outputs, shape)
     loss = ctypes.c_float()
-    library.mlstm_squared_error(outputs.ctypes, pointer("targets", targets, shape),
-                                outputs.size, pointer("doutputs", doutputs, shape, written=True),
-                                ctypes.byref(loss))
+    function(outputs.ctypes, pointer("targets", targets, shape), outputs.size, *settings,
+             pointer("doutputs", doutputs, shape, written=True), ctypes.byref(loss))
     return loss.value
 
 

@@ -23,6 +23,38 @@ extern "C" {
     pub fn mlstm_cell_create(input_size: i32, hidden_size: i32, cell: *mut *mut Cell) -> Status;
     pub fn mlstm_cell_destroy(cell: *mut Cell);
     pub fn mlstm_cell_set_forget_bias(cell: *mut Cell, forget_bias: f32) -> Status;
+    pub fn mlstm_cell_set_biases(cell: *mut Cell, biases: i32) -> Status;
+    pub fn mlstm_cell_set_peepholes(cell: *mut Cell, peepholes: i32) -> Status;
+    pub fn mlstm_cell_set_projection(cell: *mut Cell, projection: i32) -> Status;
+    pub fn mlstm_cell_set_projection_clip(cell: *mut Cell, clip: f32) -> Status;
+    pub fn mlstm_cell_set_cell_clip(cell: *mut Cell, clip: f32) -> Status;
+    pub fn mlstm_cell_set_coupled(cell: *mut Cell, coupled: i32) -> Status;
+    pub fn mlstm_cell_set_norm(cell: *mut Cell, norm: i32, epsilon: f32) -> Status;
+    pub fn mlstm_cell_set_zoneout(cell: *mut Cell, c_rate: f32, h_rate: f32) -> Status;
+    pub fn mlstm_cell_set_dropout(cell: *mut Cell, rate: f32, mask: i32) -> Status;
+    pub fn mlstm_cell_set_recurrent_dropout(
+        cell: *mut Cell,
+        rate: f32,
+        what: i32,
+        mask: i32,
+    ) -> Status;
+    pub fn mlstm_cell_set_skip(cell: *mut Cell, skip: i32) -> Status;
+    pub fn mlstm_cell_set_bidirectional(cell: *mut Cell, merge: i32) -> Status;
+    pub fn mlstm_cell_set_learned_state(cell: *mut Cell, learned: i32) -> Status;
+    pub fn mlstm_cell_forget_bias(cell: *const Cell) -> f32;
+    pub fn mlstm_cell_biases(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_peepholes(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_projection(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_projection_clip(cell: *const Cell) -> f32;
+    pub fn mlstm_cell_cell_clip(cell: *const Cell) -> f32;
+    pub fn mlstm_cell_coupled(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_norm(cell: *const Cell, epsilon: *mut f32) -> i32;
+    pub fn mlstm_cell_zoneout(cell: *const Cell, c_rate: *mut f32, h_rate: *mut f32) -> Status;
+    pub fn mlstm_cell_dropout(cell: *const Cell, mask: *mut i32) -> f32;
+    pub fn mlstm_cell_recurrent_dropout(cell: *const Cell, what: *mut i32, mask: *mut i32) -> f32;
+    pub fn mlstm_cell_skip(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_bidirectional(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_learned_state(cell: *const Cell) -> i32;
 
     pub fn mlstm_stack_create(
         cells: *const *mut Cell,
@@ -31,6 +63,7 @@ extern "C" {
     ) -> Status;
     pub fn mlstm_stack_destroy(stack: *mut Stack);
     pub fn mlstm_stack_set_readout(stack: *mut Stack, outputs: i32, sources: i32) -> Status;
+    pub fn mlstm_stack_cell(stack: *const Stack, layer: i32) -> *const Cell;
     pub fn mlstm_stack_input_size(stack: *const Stack) -> i32;
     pub fn mlstm_stack_output_size(stack: *const Stack) -> i32;
     pub fn mlstm_stack_init(stack: *mut Stack, initializer: i32, seed: u64) -> Status;
@@ -64,7 +97,12 @@ extern "C" {
     pub fn mlstm_state_destroy(state: *mut State);
     pub fn mlstm_state_set_threads(state: *mut State, threads: i32) -> Status;
     pub fn mlstm_state_zero(state: *mut State) -> Status;
+    pub fn mlstm_state_begin_sequence(stack: *const Stack, state: *mut State) -> Status;
     pub fn mlstm_state_begin_window(state: *mut State) -> Status;
+    pub fn mlstm_state_keep_steps(state: *mut State, steps: i32) -> Status;
+    pub fn mlstm_state_set_lengths(state: *mut State, lengths: *const i32, count: usize) -> Status;
+    pub fn mlstm_state_set_training(state: *mut State, training: i32, seed: u64) -> Status;
+    pub fn mlstm_state_training(state: *const State) -> i32;
     pub fn mlstm_state_size(state: *const State) -> usize;
     pub fn mlstm_state_batch(state: *const State) -> i32;
     pub fn mlstm_state_steps(state: *const State) -> i32;
@@ -91,8 +129,12 @@ extern "C" {
     pub fn mlstm_grads_create(stack: *const Stack, grads: *mut *mut Grads) -> Status;
     pub fn mlstm_grads_destroy(grads: *mut Grads);
     pub fn mlstm_grads_zero(grads: *mut Grads) -> Status;
+    pub fn mlstm_grads_scale(grads: *mut Grads, factor: f32) -> Status;
     pub fn mlstm_grads_add(grads: *mut Grads, other: *const Grads) -> Status;
     pub fn mlstm_grads_clip_norm(grads: *mut Grads, max_norm: f32, norm: *mut f32) -> Status;
+    pub fn mlstm_grads_clip_param_norm(grads: *mut Grads, max_norm: f32) -> Status;
+    pub fn mlstm_grads_clip_value(grads: *mut Grads, limit: f32) -> Status;
+    pub fn mlstm_grads_check(grads: *const Grads, name: *mut *const c_char) -> Status;
     pub fn mlstm_grads_get(
         grads: *const Grads,
         name: *const c_char,
@@ -113,8 +155,71 @@ extern "C" {
         initial_accumulator: f32,
         optimizer: *mut *mut Optimizer,
     ) -> Status;
+    pub fn mlstm_rmsprop_create(
+        stack: *const Stack,
+        rate: f32,
+        decay: f32,
+        momentum: f32,
+        epsilon: f32,
+        centered: i32,
+        optimizer: *mut *mut Optimizer,
+    ) -> Status;
+    pub fn mlstm_adam_create(
+        stack: *const Stack,
+        rate: f32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        optimizer: *mut *mut Optimizer,
+    ) -> Status;
+    pub fn mlstm_adamw_create(
+        stack: *const Stack,
+        rate: f32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        weight_decay: f32,
+        optimizer: *mut *mut Optimizer,
+    ) -> Status;
+    pub fn mlstm_amsgrad_create(
+        stack: *const Stack,
+        rate: f32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        optimizer: *mut *mut Optimizer,
+    ) -> Status;
+    pub fn mlstm_nadam_create(
+        stack: *const Stack,
+        rate: f32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        momentum_decay: f32,
+        optimizer: *mut *mut Optimizer,
+    ) -> Status;
+    pub fn mlstm_lion_create(
+        stack: *const Stack,
+        rate: f32,
+        beta1: f32,
+        beta2: f32,
+        weight_decay: f32,
+        optimizer: *mut *mut Optimizer,
+    ) -> Status;
     pub fn mlstm_optimizer_destroy(optimizer: *mut Optimizer);
     pub fn mlstm_optimizer_set_rate(optimizer: *mut Optimizer, rate: f32) -> Status;
+    pub fn mlstm_optimizer_step_count(optimizer: *const Optimizer) -> i64;
+    pub fn mlstm_optimizer_set_step_count(optimizer: *mut Optimizer, count: i64) -> Status;
+    pub fn mlstm_optimizer_set_weight_decay(
+        optimizer: *mut Optimizer,
+        param: *const c_char,
+        decay: f32,
+    ) -> Status;
+    pub fn mlstm_optimizer_set_frozen(
+        optimizer: *mut Optimizer,
+        param: *const c_char,
+        frozen: i32,
+    ) -> Status;
     pub fn mlstm_apply_grads(
         optimizer: *mut Optimizer,
         stack: *mut Stack,
@@ -130,4 +235,58 @@ extern "C" {
         dlogits: *mut f32,
         loss: *mut f32,
     ) -> Status;
+    pub fn mlstm_softmax_cross_entropy_weighted(
+        logits: *const f32,
+        labels: *const i32,
+        weights: *const f32,
+        rows: usize,
+        classes: i32,
+        ignored: i32,
+        smoothing: f32,
+        probabilities: *mut f32,
+        dlogits: *mut f32,
+        loss: *mut f32,
+    ) -> Status;
+    pub fn mlstm_sigmoid_cross_entropy(
+        outputs: *const f32,
+        targets: *const f32,
+        count: usize,
+        doutputs: *mut f32,
+        loss: *mut f32,
+    ) -> Status;
+    pub fn mlstm_absolute_error(
+        outputs: *const f32,
+        targets: *const f32,
+        count: usize,
+        doutputs: *mut f32,
+        loss: *mut f32,
+    ) -> Status;
+    pub fn mlstm_huber_loss(
+        outputs: *const f32,
+        targets: *const f32,
+        count: usize,
+        delta: f32,
+        doutputs: *mut f32,
+        loss: *mut f32,
+    ) -> Status;
+    pub fn mlstm_squared_error(
+        outputs: *const f32,
+        targets: *const f32,
+        count: usize,
+        doutputs: *mut f32,
+        loss: *mut f32,
+    ) -> Status;
+
+    pub fn mlstm_schedule_step(rate: f32, step: i64, period: i64, factor: f32) -> f32;
+    pub fn mlstm_schedule_exponential(rate: f32, step: i64, period: i64, factor: f32) -> f32;
+    pub fn mlstm_schedule_cosine(rate: f32, step: i64, steps: i64, alpha: f32) -> f32;
+    pub fn mlstm_schedule_warmup(rate: f32, step: i64, steps: i64, start: f32) -> f32;
+    pub fn mlstm_schedule_loss_scale(
+        scale: f32,
+        finite: i32,
+        period: i64,
+        growth: f32,
+        backoff: f32,
+        streak: *mut i64,
+    ) -> f32;
 }

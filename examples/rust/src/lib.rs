@@ -23,6 +23,13 @@
 //! In the shapes T is steps, B batch rows, I the input size and O the outputs.
 
 mod ffi;
+mod losses;
+mod options;
+mod schedules;
+
+pub use losses::*;
+pub use options::*;
+pub use schedules::*;
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -170,6 +177,14 @@ impl Cell {
     pub fn set_forget_bias(&mut self, forget_bias: f32) -> Result<()> {
         check(unsafe { ffi::mlstm_cell_set_forget_bias(self.0, forget_bias) })
     }
+
+    pub fn set_options(&mut self, options: &Options) -> Result<()> {
+        options.set(self.0)
+    }
+
+    pub fn options(&self) -> Options {
+        Options::of(self.0)
+    }
 }
 
 /// What the readout reads of the top layer.
@@ -187,6 +202,16 @@ pub enum Initializer {
     /// From the first number to below the second.
     Uniform(f32, f32),
     GlorotUniform,
+    GlorotNormal,
+    HeUniform,
+    HeNormal,
+    /// With this mean and this standard deviation.
+    Normal(f32, f32),
+    /// As `Normal`, less than two standard deviations from the mean.
+    TruncatedNormal(f32, f32),
+    Constant(f32),
+    /// With this gain.
+    Orthogonal(f32),
 }
 
 impl Initializer {
@@ -195,6 +220,13 @@ impl Initializer {
             Initializer::Zeros => (0, 0.0, 0.0),
             Initializer::Uniform(a, b) => (1, a, b),
             Initializer::GlorotUniform => (2, 0.0, 0.0),
+            Initializer::GlorotNormal => (3, 0.0, 0.0),
+            Initializer::HeUniform => (4, 0.0, 0.0),
+            Initializer::HeNormal => (5, 0.0, 0.0),
+            Initializer::Normal(mean, deviation) => (6, mean, deviation),
+            Initializer::TruncatedNormal(mean, deviation) => (7, mean, deviation),
+            Initializer::Constant(value) => (8, value, 0.0),
+            Initializer::Orthogonal(gain) => (9, gain, 0.0),
         }
     }
 }
@@ -223,7 +255,14 @@ impl Stack {
         unsafe { ffi::mlstm_stack_output_size(self.0) as usize }
     }
 
-    /// Gives every kernel new values and sets every bias to 0.
+    /// The options of a layer; `None` for one that is not there.
+    pub fn options(&self, layer: usize) -> Option<Options> {
+        let cell = unsafe { ffi::mlstm_stack_cell(self.0, size(layer)) };
+        (!cell.is_null()).then(|| Options::of(cell))
+    }
+
+    /// Gives every kernel and projection new values, gains and highway biases 1, and everything else
+    /// 0. The numbers of the initializer are not used: `Orthogonal` has gain 1.
     pub fn init(&mut self, initializer: Initializer, seed: u64) -> Result<()> {
         check(unsafe { ffi::mlstm_stack_init(self.0, initializer.in_c().0, seed) })
     }
@@ -286,9 +325,35 @@ impl State {
         check(unsafe { ffi::mlstm_state_zero(self.0) })
     }
 
+    /// As `zero`, but layers with a learned state begin with theirs.
+    pub fn begin_sequence(&mut self, stack: &Stack) -> Result<()> {
+        check(unsafe { ffi::mlstm_state_begin_sequence(stack.0, self.0) })
+    }
+
     /// Keeps c and h, forgets the recorded steps.
     pub fn begin_window(&mut self) -> Result<()> {
         check(unsafe { ffi::mlstm_state_begin_window(self.0) })
+    }
+
+    /// Begins a window whose first steps are the last ones that were recorded.
+    pub fn keep_steps(&mut self, steps: usize) -> Result<()> {
+        check(unsafe { ffi::mlstm_state_keep_steps(self.0, size(steps)) })
+    }
+
+    /// How many steps each row still has, `[B]`; `None` for no end.
+    pub fn set_lengths(&mut self, lengths: Option<&[i32]>) -> Result<()> {
+        let (pointer, count) = lengths.map_or((ptr::null(), 0), |of| (of.as_ptr(), of.len()));
+        check(unsafe { ffi::mlstm_state_set_lengths(self.0, pointer, count) })
+    }
+
+    /// Turns dropout and zoneout at random on with this seed, or off with `None`; begins a window.
+    pub fn set_training(&mut self, seed: Option<u64>) -> Result<()> {
+        let (training, seed) = (i32::from(seed.is_some()), seed.unwrap_or(0));
+        check(unsafe { ffi::mlstm_state_set_training(self.0, training, seed) })
+    }
+
+    pub fn training(&self) -> bool {
+        unsafe { ffi::mlstm_state_training(self.0) != 0 }
     }
 
     /// How many numbers the state tensor `[L,2,B,H]` has.
@@ -323,6 +388,10 @@ impl Grads {
         check(unsafe { ffi::mlstm_grads_zero(self.0) })
     }
 
+    pub fn scale(&mut self, factor: f32) -> Result<()> {
+        check(unsafe { ffi::mlstm_grads_scale(self.0, factor) })
+    }
+
     pub fn add(&mut self, other: &Grads) -> Result<()> {
         check(unsafe { ffi::mlstm_grads_add(self.0, other.0) })
     }
@@ -334,10 +403,46 @@ impl Grads {
         Ok(norm)
     }
 
+    /// Clips the gradient of every parameter by its own norm.
+    pub fn clip_param_norm(&mut self, max_norm: f32) -> Result<()> {
+        check(unsafe { ffi::mlstm_grads_clip_param_norm(self.0, max_norm) })
+    }
+
+    /// Clips every number to -limit to limit.
+    pub fn clip_value(&mut self, limit: f32) -> Result<()> {
+        check(unsafe { ffi::mlstm_grads_clip_value(self.0, limit) })
+    }
+
+    /// `Error::NOT_FINITE`, naming the parameter, where a number is not finite.
+    pub fn check(&self) -> Result<()> {
+        check(unsafe { ffi::mlstm_grads_check(self.0, ptr::null_mut()) })
+    }
+
     pub fn get(&self, name: &str, values: &mut [f32]) -> Result<()> {
         let (name, count) = (c_string(name)?, values.len());
         check(unsafe { ffi::mlstm_grads_get(self.0, name.as_ptr(), values.as_mut_ptr(), count) })
     }
+}
+
+macro_rules! rules {
+    ($($name:ident($($setting:ident),*): $create:ident;)*) => {
+        impl Optimizer {$(
+            /// The rule of this name; its settings are as in C.
+            pub fn $name(stack: &Stack, rate: f32, $($setting: f32),*) -> Result<Optimizer> {
+                Optimizer::create(|optimizer| unsafe {
+                    ffi::$create(stack.0, rate, $($setting,)* optimizer)
+                })
+            }
+        )*}
+    };
+}
+rules! {
+    adagrad(initial_accumulator): mlstm_adagrad_create;
+    adam(beta1, beta2, epsilon): mlstm_adam_create;
+    adamw(beta1, beta2, epsilon, weight_decay): mlstm_adamw_create;
+    amsgrad(beta1, beta2, epsilon): mlstm_amsgrad_create;
+    nadam(beta1, beta2, epsilon, momentum_decay): mlstm_nadam_create;
+    lion(beta1, beta2, weight_decay): mlstm_lion_create;
 }
 
 impl Optimizer {
@@ -347,9 +452,17 @@ impl Optimizer {
         })
     }
 
-    pub fn adagrad(stack: &Stack, rate: f32, initial_accumulator: f32) -> Result<Optimizer> {
+    pub fn rmsprop(
+        stack: &Stack,
+        rate: f32,
+        decay: f32,
+        momentum: f32,
+        epsilon: f32,
+        centered: bool,
+    ) -> Result<Optimizer> {
+        let centered = i32::from(centered);
         Optimizer::create(|optimizer| unsafe {
-            ffi::mlstm_adagrad_create(stack.0, rate, initial_accumulator, optimizer)
+            ffi::mlstm_rmsprop_create(stack.0, rate, decay, momentum, epsilon, centered, optimizer)
         })
     }
 
@@ -357,39 +470,29 @@ impl Optimizer {
         check(unsafe { ffi::mlstm_optimizer_set_rate(self.0, rate) })
     }
 
-    /// Updates every parameter of the stack by its gradient.
+    /// How many updates were made.
+    pub fn step_count(&self) -> i64 {
+        unsafe { ffi::mlstm_optimizer_step_count(self.0) }
+    }
+
+    pub fn set_step_count(&mut self, count: i64) -> Result<()> {
+        check(unsafe { ffi::mlstm_optimizer_set_step_count(self.0, count) })
+    }
+
+    /// Sets the weight decay of one parameter.
+    pub fn set_weight_decay(&mut self, param: &str, decay: f32) -> Result<()> {
+        let param = c_string(param)?;
+        check(unsafe { ffi::mlstm_optimizer_set_weight_decay(self.0, param.as_ptr(), decay) })
+    }
+
+    /// Freezes one parameter, or lets it go on.
+    pub fn set_frozen(&mut self, param: &str, frozen: bool) -> Result<()> {
+        let (param, frozen) = (c_string(param)?, i32::from(frozen));
+        check(unsafe { ffi::mlstm_optimizer_set_frozen(self.0, param.as_ptr(), frozen) })
+    }
+
+    /// Updates every parameter of the stack that is not frozen by its gradient.
     pub fn apply(&mut self, stack: &mut Stack, grads: &Grads) -> Result<()> {
         check(unsafe { ffi::mlstm_apply_grads(self.0, stack.0, grads.0) })
     }
-}
-
-/// Softmax cross entropy, averaged over rows: the loss, and into `dlogits` its gradient, into
-/// `probabilities` the softmax. One label for each row of `logits` `[rows, classes]`.
-pub fn softmax_cross_entropy(
-    logits: &[f32],
-    labels: &[i32],
-    probabilities: Option<&mut [f32]>,
-    dlogits: Option<&mut [f32]>,
-) -> Result<f32> {
-    let (rows, mut loss) = (labels.len(), 0.0);
-    let classes = logits.len() / rows.max(1);
-    check_length("logits", logits.len(), rows * classes)?;
-    for array in [&probabilities, &dlogits].into_iter().flatten() {
-        check_length("each output", array.len(), logits.len())?;
-    }
-    let (logits, labels) = (logits.as_ptr(), labels.as_ptr());
-    let (probabilities, dlogits) = (or_null(probabilities), or_null(dlogits));
-    check(unsafe {
-        let classes = size(classes);
-        ffi::mlstm_softmax_cross_entropy(
-            logits,
-            labels,
-            rows,
-            classes,
-            probabilities,
-            dlogits,
-            &mut loss,
-        )
-    })?;
-    Ok(loss)
 }

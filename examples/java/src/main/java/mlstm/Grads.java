@@ -18,6 +18,10 @@ public final class Grads extends Handle {
         check(LibMlstm.mlstm_grads_zero(pointer()), this);
     }
 
+    public void scale(float factor) {
+        check(LibMlstm.mlstm_grads_scale(pointer(), factor), this);
+    }
+
     public void add(Grads other) {
         check(LibMlstm.mlstm_grads_add(pointer(), other.pointer()), this, other);
     }
@@ -27,6 +31,21 @@ public final class Grads extends Handle {
         FloatByReference norm = new FloatByReference();
         check(LibMlstm.mlstm_grads_clip_norm(pointer(), maxNorm, norm), this);
         return norm.getValue();
+    }
+
+    /** Clips the gradient of every parameter by its own norm. */
+    public void clipParamNorm(float maxNorm) {
+        check(LibMlstm.mlstm_grads_clip_param_norm(pointer(), maxNorm), this);
+    }
+
+    /** Clips every number to -limit to limit. */
+    public void clipValue(float limit) {
+        check(LibMlstm.mlstm_grads_clip_value(pointer(), limit), this);
+    }
+
+    /** Throws NOT_FINITE, naming the parameter, where a number is not finite. */
+    public void checkFinite() {
+        check(LibMlstm.mlstm_grads_check(pointer(), null), this);
     }
 
     public void get(String name, FloatBuffer values) {

@@ -5,6 +5,8 @@ import com.sun.jna.IntegerType;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.FloatByReference;
+import com.sun.jna.ptr.IntByReference;
+import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
@@ -37,10 +39,38 @@ final class LibMlstm {
     static native int mlstm_cell_create(int inputSize, int hiddenSize, PointerByReference cell);
     static native void mlstm_cell_destroy(Pointer cell);
     static native int mlstm_cell_set_forget_bias(Pointer cell, float forgetBias);
+    static native int mlstm_cell_set_biases(Pointer cell, int biases);
+    static native int mlstm_cell_set_peepholes(Pointer cell, int peepholes);
+    static native int mlstm_cell_set_projection(Pointer cell, int projection);
+    static native int mlstm_cell_set_projection_clip(Pointer cell, float clip);
+    static native int mlstm_cell_set_cell_clip(Pointer cell, float clip);
+    static native int mlstm_cell_set_coupled(Pointer cell, int coupled);
+    static native int mlstm_cell_set_norm(Pointer cell, int norm, float epsilon);
+    static native int mlstm_cell_set_zoneout(Pointer cell, float cRate, float hRate);
+    static native int mlstm_cell_set_dropout(Pointer cell, float rate, int mask);
+    static native int mlstm_cell_set_recurrent_dropout(Pointer cell, float rate, int what, int mask);
+    static native int mlstm_cell_set_skip(Pointer cell, int skip);
+    static native int mlstm_cell_set_bidirectional(Pointer cell, int merge);
+    static native int mlstm_cell_set_learned_state(Pointer cell, int learned);
+    static native float mlstm_cell_forget_bias(Pointer cell);
+    static native int mlstm_cell_biases(Pointer cell);
+    static native int mlstm_cell_peepholes(Pointer cell);
+    static native int mlstm_cell_projection(Pointer cell);
+    static native float mlstm_cell_projection_clip(Pointer cell);
+    static native float mlstm_cell_cell_clip(Pointer cell);
+    static native int mlstm_cell_coupled(Pointer cell);
+    static native int mlstm_cell_norm(Pointer cell, FloatByReference epsilon);
+    static native int mlstm_cell_zoneout(Pointer cell, FloatByReference cRate, FloatByReference hRate);
+    static native float mlstm_cell_dropout(Pointer cell, IntByReference mask);
+    static native float mlstm_cell_recurrent_dropout(Pointer cell, IntByReference what, IntByReference mask);
+    static native int mlstm_cell_skip(Pointer cell);
+    static native int mlstm_cell_bidirectional(Pointer cell);
+    static native int mlstm_cell_learned_state(Pointer cell);
 
     static native int mlstm_stack_create(Pointer cells, int count, PointerByReference stack);
     static native void mlstm_stack_destroy(Pointer stack);
     static native int mlstm_stack_set_readout(Pointer stack, int outputs, int sources);
+    static native Pointer mlstm_stack_cell(Pointer stack, int layer);
     static native int mlstm_stack_input_size(Pointer stack);
     static native int mlstm_stack_output_size(Pointer stack);
     static native int mlstm_stack_init(Pointer stack, int initializer, long seed);
@@ -52,7 +82,12 @@ final class LibMlstm {
     static native void mlstm_state_destroy(Pointer state);
     static native int mlstm_state_set_threads(Pointer state, int threads);
     static native int mlstm_state_zero(Pointer state);
+    static native int mlstm_state_begin_sequence(Pointer stack, Pointer state);
     static native int mlstm_state_begin_window(Pointer state);
+    static native int mlstm_state_keep_steps(Pointer state, int steps);
+    static native int mlstm_state_set_lengths(Pointer state, IntBuffer lengths, Size count);
+    static native int mlstm_state_set_training(Pointer state, int training, long seed);
+    static native int mlstm_state_training(Pointer state);
     static native Size mlstm_state_size(Pointer state);
     static native int mlstm_state_batch(Pointer state);
     static native int mlstm_state_steps(Pointer state);
@@ -66,20 +101,58 @@ final class LibMlstm {
     static native int mlstm_grads_create(Pointer stack, PointerByReference grads);
     static native void mlstm_grads_destroy(Pointer grads);
     static native int mlstm_grads_zero(Pointer grads);
+    static native int mlstm_grads_scale(Pointer grads, float factor);
     static native int mlstm_grads_add(Pointer grads, Pointer other);
     static native int mlstm_grads_clip_norm(Pointer grads, float maxNorm, FloatByReference norm);
+    static native int mlstm_grads_clip_param_norm(Pointer grads, float maxNorm);
+    static native int mlstm_grads_clip_value(Pointer grads, float limit);
+    static native int mlstm_grads_check(Pointer grads, PointerByReference name);
     static native int mlstm_grads_get(Pointer grads, String name, FloatBuffer values, Size count);
 
     static native int mlstm_sgd_create(Pointer stack, float rate, float momentum, int nesterov,
         PointerByReference optimizer);
     static native int mlstm_adagrad_create(Pointer stack, float rate, float initialAccumulator,
         PointerByReference optimizer);
+    static native int mlstm_rmsprop_create(Pointer stack, float rate, float decay, float momentum,
+        float epsilon, int centered, PointerByReference optimizer);
+    static native int mlstm_adam_create(Pointer stack, float rate, float beta1, float beta2, float epsilon,
+        PointerByReference optimizer);
+    static native int mlstm_adamw_create(Pointer stack, float rate, float beta1, float beta2, float epsilon,
+        float weightDecay, PointerByReference optimizer);
+    static native int mlstm_amsgrad_create(Pointer stack, float rate, float beta1, float beta2, float epsilon,
+        PointerByReference optimizer);
+    static native int mlstm_nadam_create(Pointer stack, float rate, float beta1, float beta2, float epsilon,
+        float momentumDecay, PointerByReference optimizer);
+    static native int mlstm_lion_create(Pointer stack, float rate, float beta1, float beta2,
+        float weightDecay, PointerByReference optimizer);
     static native void mlstm_optimizer_destroy(Pointer optimizer);
     static native int mlstm_optimizer_set_rate(Pointer optimizer, float rate);
+    static native long mlstm_optimizer_step_count(Pointer optimizer);
+    static native int mlstm_optimizer_set_step_count(Pointer optimizer, long count);
+    static native int mlstm_optimizer_set_weight_decay(Pointer optimizer, String param, float decay);
+    static native int mlstm_optimizer_set_frozen(Pointer optimizer, String param, int frozen);
     static native int mlstm_apply_grads(Pointer optimizer, Pointer stack, Pointer grads);
 
     static native int mlstm_softmax_cross_entropy(FloatBuffer logits, IntBuffer labels, Size rows,
         int classes, FloatBuffer probabilities, FloatBuffer dlogits, FloatByReference loss);
+    static native int mlstm_softmax_cross_entropy_weighted(FloatBuffer logits, IntBuffer labels,
+        FloatBuffer weights, Size rows, int classes, int ignored, float smoothing, FloatBuffer probabilities,
+        FloatBuffer dlogits, FloatByReference loss);
+    static native int mlstm_sigmoid_cross_entropy(FloatBuffer outputs, FloatBuffer targets, Size count,
+        FloatBuffer doutputs, FloatByReference loss);
+    static native int mlstm_absolute_error(FloatBuffer outputs, FloatBuffer targets, Size count,
+        FloatBuffer doutputs, FloatByReference loss);
+    static native int mlstm_huber_loss(FloatBuffer outputs, FloatBuffer targets, Size count,
+        float delta, FloatBuffer doutputs, FloatByReference loss);
+    static native int mlstm_squared_error(FloatBuffer outputs, FloatBuffer targets, Size count,
+        FloatBuffer doutputs, FloatByReference loss);
+
+    static native float mlstm_schedule_step(float rate, long step, long period, float factor);
+    static native float mlstm_schedule_exponential(float rate, long step, long period, float factor);
+    static native float mlstm_schedule_cosine(float rate, long step, long steps, float alpha);
+    static native float mlstm_schedule_warmup(float rate, long step, long steps, float start);
+    static native float mlstm_schedule_loss_scale(float scale, int finite, long period, float growth,
+        float backoff, LongByReference streak);
 
     /**
      * Throws what a call refused.

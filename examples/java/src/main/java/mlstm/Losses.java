@@ -29,4 +29,59 @@ public final class Losses {
             sliceOrNull("dlogits", dlogits, length), loss));
         return loss.getValue();
     }
+
+    /**
+     * As softmaxCrossEntropy, with a weight for each row, where weights is not null, a label that is
+     * ignored, and label smoothing.
+     */
+    public static float softmaxCrossEntropyWeighted(FloatBuffer logits, IntBuffer labels,
+            FloatBuffer weights, int ignored, float smoothing, FloatBuffer probabilities,
+            FloatBuffer dlogits) {
+        int rows = labels.remaining();
+        int length = logits.remaining();
+        int classes = length / Math.max(rows, 1);
+        LibMlstm.checkBuffer("labels", labels, rows);
+        FloatByReference loss = new FloatByReference();
+        LibMlstm.check(LibMlstm.mlstm_softmax_cross_entropy_weighted(slice("logits", logits, rows * classes),
+            labels.slice(), sliceOrNull("weights", weights, rows), new Size(rows), classes, ignored,
+            smoothing, sliceOrNull("probabilities", probabilities, length),
+            sliceOrNull("dlogits", dlogits, length), loss));
+        return loss.getValue();
+    }
+
+    /**
+     * The loss averaged over logits and targets of one length; fills dlogits, its gradient, where that is
+     * not null. So do the following.
+     */
+    public static float sigmoidCrossEntropy(FloatBuffer logits, FloatBuffer targets, FloatBuffer dlogits) {
+        return compare(LibMlstm::mlstm_sigmoid_cross_entropy, logits, targets, dlogits);
+    }
+
+    public static float absoluteError(FloatBuffer outputs, FloatBuffer targets, FloatBuffer doutputs) {
+        return compare(LibMlstm::mlstm_absolute_error, outputs, targets, doutputs);
+    }
+
+    public static float huberLoss(FloatBuffer outputs, FloatBuffer targets, float delta,
+            FloatBuffer doutputs) {
+        return compare((y, z, count, dy, loss) -> LibMlstm.mlstm_huber_loss(y, z, count, delta, dy, loss),
+            outputs, targets, doutputs);
+    }
+
+    public static float squaredError(FloatBuffer outputs, FloatBuffer targets, FloatBuffer doutputs) {
+        return compare(LibMlstm::mlstm_squared_error, outputs, targets, doutputs);
+    }
+
+    private interface Comparison {
+        int call(FloatBuffer outputs, FloatBuffer targets, Size count, FloatBuffer doutputs,
+            FloatByReference loss);
+    }
+
+    private static float compare(Comparison function, FloatBuffer outputs, FloatBuffer targets,
+            FloatBuffer doutputs) {
+        int count = outputs.remaining();
+        FloatByReference loss = new FloatByReference();
+        LibMlstm.check(function.call(slice("outputs", outputs), slice("targets", targets, count),
+            new Size(count), sliceOrNull("the gradient", doutputs, count), loss));
+        return loss.getValue();
+    }
 }

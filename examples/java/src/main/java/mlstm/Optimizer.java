@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 package mlstm;
 
+import static java.lang.ref.Reference.reachabilityFence;
 import static mlstm.LibMlstm.check;
 
 import com.sun.jna.ptr.PointerByReference;
@@ -22,11 +23,68 @@ public final class Optimizer extends Handle {
             LibMlstm.mlstm_adagrad_create(stack.pointer(), rate, initialAccumulator, out));
     }
 
+    public static Optimizer rmsprop(Stack stack, float rate, float decay, float momentum,
+            float epsilon, boolean centered) {
+        return new Optimizer(out ->
+            LibMlstm.mlstm_rmsprop_create(stack.pointer(), rate, decay, momentum, epsilon,
+                centered ? 1 : 0, out));
+    }
+
+    public static Optimizer adam(Stack stack, float rate, float beta1, float beta2, float epsilon) {
+        return new Optimizer(out ->
+            LibMlstm.mlstm_adam_create(stack.pointer(), rate, beta1, beta2, epsilon, out));
+    }
+
+    public static Optimizer adamw(Stack stack, float rate, float beta1, float beta2,
+            float epsilon, float weightDecay) {
+        return new Optimizer(out ->
+            LibMlstm.mlstm_adamw_create(stack.pointer(), rate, beta1, beta2, epsilon,
+                weightDecay, out));
+    }
+
+    public static Optimizer amsgrad(Stack stack, float rate, float beta1, float beta2, float epsilon) {
+        return new Optimizer(out ->
+            LibMlstm.mlstm_amsgrad_create(stack.pointer(), rate, beta1, beta2, epsilon, out));
+    }
+
+    public static Optimizer nadam(Stack stack, float rate, float beta1, float beta2,
+            float epsilon, float momentumDecay) {
+        return new Optimizer(out ->
+            LibMlstm.mlstm_nadam_create(stack.pointer(), rate, beta1, beta2, epsilon,
+                momentumDecay, out));
+    }
+
+    public static Optimizer lion(Stack stack, float rate, float beta1, float beta2, float weightDecay) {
+        return new Optimizer(out ->
+            LibMlstm.mlstm_lion_create(stack.pointer(), rate, beta1, beta2, weightDecay, out));
+    }
+
     public void setRate(float rate) {
         check(LibMlstm.mlstm_optimizer_set_rate(pointer(), rate), this);
     }
 
-    /** Updates every parameter of the stack by its gradient. */
+    /** How many updates were made. */
+    public long stepCount() {
+        long count = LibMlstm.mlstm_optimizer_step_count(pointer());
+        reachabilityFence(this);
+        return count;
+    }
+
+    public void setStepCount(long count) {
+        check(LibMlstm.mlstm_optimizer_set_step_count(pointer(), count), this);
+    }
+
+    /** Sets the weight decay of one parameter. */
+    public void setWeightDecay(String name, float decay) {
+        check(LibMlstm.mlstm_optimizer_set_weight_decay(pointer(), name, decay), this);
+    }
+
+    /** Freezes one parameter, or lets it go on. */
+    public void setFrozen(String name, boolean frozen) {
+        check(LibMlstm.mlstm_optimizer_set_frozen(pointer(), name, frozen ? 1 : 0), this);
+    }
+
+    /** Updates every parameter of the stack that is not frozen by its gradient. */
     public void apply(Stack stack, Grads grads) {
         check(LibMlstm.mlstm_apply_grads(pointer(), stack.pointer(), grads.pointer()), this, stack, grads);
     }

@@ -23,7 +23,10 @@ public final class Stack extends Handle {
     public enum Readout { C, H, BOTH }
 
     /** How initial values are drawn. */
-    public enum Initializer { ZEROS, UNIFORM, GLOROT_UNIFORM }
+    public enum Initializer {
+        ZEROS, UNIFORM, GLOROT_UNIFORM, GLOROT_NORMAL, HE_UNIFORM, HE_NORMAL, NORMAL, TRUNCATED_NORMAL,
+        CONSTANT, ORTHOGONAL
+    }
 
     /** A stack of the given layers, bottom first; it takes the cells, which are closed then. */
     public Stack(Cell... cells) {
@@ -58,12 +61,22 @@ public final class Stack extends Handle {
         return size;
     }
 
-    /** Gives every kernel new values and sets every bias to 0. */
+    /** The options of the cell of a layer. */
+    public Options options(int layer) {
+        Options options = new Options(LibMlstm.mlstm_stack_cell(pointer(), layer));
+        reachabilityFence(this);
+        return options;
+    }
+
+    /** Gives every kernel and projection new values, gains and highway biases 1, everything else 0. */
     public void init(Initializer initializer, long seed) {
         check(LibMlstm.mlstm_stack_init(pointer(), initializer.ordinal(), seed), this);
     }
 
-    /** Gives one parameter new values; a and b are the bounds of UNIFORM. */
+    /**
+     * Gives one parameter new values; a and b are what the initializer takes: the bounds of UNIFORM,
+     * mean and deviation of NORMAL and TRUNCATED_NORMAL, the value of CONSTANT, the gain of ORTHOGONAL.
+     */
     public void initParam(String name, Initializer initializer, float a, float b, long seed) {
         check(LibMlstm.mlstm_stack_init_param(pointer(), name, initializer.ordinal(), a, b, seed), this);
     }

@@ -6,6 +6,7 @@ import static mlstm.LibMlstm.check;
 import static mlstm.LibMlstm.slice;
 
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import mlstm.LibMlstm.Size;
 
 /** c and h of every layer, and the recorded window. */
@@ -25,9 +26,40 @@ public final class State extends Handle {
         check(LibMlstm.mlstm_state_zero(pointer()), this);
     }
 
+    /** As zero(), but layers with a learned state begin with theirs. */
+    public void beginSequence(Stack stack) {
+        check(LibMlstm.mlstm_state_begin_sequence(stack.pointer(), pointer()), stack, this);
+    }
+
     /** Keeps c and h, forgets the recorded steps. */
     public void beginWindow() {
         check(LibMlstm.mlstm_state_begin_window(pointer()), this);
+    }
+
+    /** Begins a window whose first steps are the last ones that were recorded. */
+    public void keepSteps(int steps) {
+        check(LibMlstm.mlstm_state_keep_steps(pointer(), steps), this);
+    }
+
+    /** How many steps each row still has, [B]; null for no end. */
+    public void setLengths(IntBuffer lengths) {
+        int count = lengths == null ? 0 : lengths.remaining();
+        if (lengths != null) {
+            LibMlstm.checkBuffer("lengths", lengths, count);
+        }
+        check(LibMlstm.mlstm_state_set_lengths(pointer(), lengths == null ? null : lengths.slice(),
+            new Size(count)), this);
+    }
+
+    /** Turns dropout and zoneout at random on, with a seed, or off; begins a window. */
+    public void setTraining(boolean training, long seed) {
+        check(LibMlstm.mlstm_state_set_training(pointer(), training ? 1 : 0, seed), this);
+    }
+
+    public boolean training() {
+        boolean training = LibMlstm.mlstm_state_training(pointer()) != 0;
+        reachabilityFence(this);
+        return training;
     }
 
     /** How many numbers the state tensor [L,2,B,H] has. */

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+
+package mlstm
+
+// #include <mlstm/mlstm.h>
+import "C"
+
+// SoftmaxCrossEntropy returns the loss averaged over the rows of logits [rows, classes], with a label
+// for each, and fills probabilities and dlogits, its gradient, where they are not nil.
+func SoftmaxCrossEntropy(logits []float32, labels []int32, probabilities, dlogits []float32) (float32, error) {
+	classes, err := checkSoftmax(logits, labels, probabilities, dlogits)
+	if err != nil {
+		return 0, err
+	}
+	var loss C.float
+	err = check(func() C.mlstm_status {
+		return C.mlstm_softmax_cross_entropy(floats(logits), ints(labels), C.size_t(len(labels)),
+			classes, floats(probabilities), floats(dlogits), &loss)
+	})
+	return float32(loss), err
+}
+
+// SoftmaxCrossEntropyWeighted is SoftmaxCrossEntropy with a weight for each row, where weights is not
+// nil, a label that is ignored, and label smoothing.
+func SoftmaxCrossEntropyWeighted(logits []float32, labels []int32, weights []float32, ignored int32,
+	smoothing float32, probabilities, dlogits []float32) (float32, error) {
+	classes, err := checkSoftmax(logits, labels, probabilities, dlogits)
+	if err != nil {
+		return 0, err
+	}
+	if weights != nil {
+		if err := checkLength("weights", len(weights), len(labels)); err != nil {
+			return 0, err
+		}
+	}
+	var loss C.float
+	err = check(func() C.mlstm_status {
+		return C.mlstm_softmax_cross_entropy_weighted(floats(logits), ints(labels), floats(weights),
+			C.size_t(len(labels)), classes, C.int32_t(ignored), C.float(smoothing),
+			floats(probabilities), floats(dlogits), &loss)
+	})
+	return float32(loss), err
+}
+
+// checkSoftmax checks lengths and returns the number of classes.
+func checkSoftmax(logits []float32, labels []int32, outputs ...[]float32) (C.int32_t, error) {
+	rows, classes := len(labels), 0
+	if rows > 0 {
+		classes = len(logits) / rows
+	}
+	if err := checkLength("logits", len(logits), rows*classes); err != nil {
+		return 0, err
+	}
+	for _, array := range outputs {
+		if array == nil {
+			continue
+		}
+		if err := checkLength("each output", len(array), len(logits)); err != nil {
+			return 0, err
+		}
+	}
+	return size(classes), nil
+}
+
+// SigmoidCrossEntropy returns the loss averaged over logits and targets, and fills dlogits, its
+// gradient, where it is not nil; so do the following.
+func SigmoidCrossEntropy(logits, targets, dlogits []float32) (float32, error) {
+	return compare(logits, targets, dlogits, func(loss *C.float) C.mlstm_status {
+		return C.mlstm_sigmoid_cross_entropy(floats(logits), floats(targets), C.size_t(len(logits)),
+			floats(dlogits), loss)
+	})
+}
+
+func AbsoluteError(outputs, targets, doutputs []float32) (float32, error) {
+	return compare(outputs, targets, doutputs, func(loss *C.float) C.mlstm_status {
+		return C.mlstm_absolute_error(floats(outputs), floats(targets), C.size_t(len(outputs)),
+			floats(doutputs), loss)
+	})
+}
+
+func HuberLoss(outputs, targets []float32, delta float32, doutputs []float32) (float32, error) {
+	return compare(outputs, targets, doutputs, func(loss *C.float) C.mlstm_status {
+		return C.mlstm_huber_loss(floats(outputs), floats(targets), C.size_t(len(outputs)),
+			C.float(delta), floats(doutputs), loss)
+	})
+}
+
+func SquaredError(outputs, targets, doutputs []float32) (float32, error) {
+	return compare(outputs, targets, doutputs, func(loss *C.float) C.mlstm_status {
+		return C.mlstm_squared_error(floats(outputs), floats(targets), C.size_t(len(outputs)),
+			floats(doutputs), loss)
+	})
+}
+
+func compare(outputs, targets, doutputs []float32, call func(*C.float) C.mlstm_status) (float32, error) {
+	if err := checkLength("targets", len(targets), len(outputs)); err != nil {
+		return 0, err
+	}
+	if doutputs != nil {
+		if err := checkLength("the gradient", len(doutputs), len(outputs)); err != nil {
+			return 0, err
+		}
+	}
+	var loss C.float
+	err := check(func() C.mlstm_status { return call(&loss) })
+	return float32(loss), err
+}
