@@ -254,8 +254,9 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
     else
         plain_backward_steps(pass, direction, dh, dc, worker);
     if (dx)
-        matrix_multiply_back(pass->stack, m, PART_X, state->dgates, panel, dx,
-                      share_blocks(worker, x, pass->steps * state->batch));
+        matrix_multiply_back(
+            pass->stack, m, PART_X, state->dgates, panel, dx,
+            rows_left(share_blocks(worker, x, pass->steps * state->batch), state));
     if (pass->grads) {
         const struct rows h = special_recurrent_input(state, direction, pass->first);
         if (d->biased && d->gain == NONE)
@@ -264,6 +265,11 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
                      worker);
         add_gradient(pass, m, PART_H, h, d->gain_h == NONE ? state->dgates : state->dsums, worker);
     }
+    worker_wait(worker);
+    if (!dx || !state->limited)
+        return;
+    if (worker->index == 0)
+        state_clear_ended(state, pass->first, pass->steps, dx->c, dx->row);
     worker_wait(worker);
 }
 
@@ -424,6 +430,8 @@ mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const 
             .dh_out = dh_top || (dy && (!readout || layout->sources & MLSTM_READOUT_H)),
             .dc_out = dc_top || (dy && layout->sources & MLSTM_READOUT_C),
         };
+        if (state->limited)
+            state_find_runs(state, first, n);
         state_run(state, n, backward_chunk, &pass);
     }
     end_carry(state, grads);

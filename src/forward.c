@@ -23,7 +23,7 @@ static void multiply_input(const struct forward_pass *pass, int32_t direction, s
                               .panel = preact_panel,
                               .columns = m->panels * m->width};
     matrix_multiply(pass->stack, m, PART_X, x, &to,
-             share_panels(worker, m, pass->steps * pass->state->batch));
+             rows_left(share_panels(worker, m, pass->steps * pass->state->batch), pass->state));
     worker_wait(worker);
 }
 
@@ -230,6 +230,8 @@ static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, 
     } else {
         state_make_room(state, steps);
     }
+    if (state->limited)
+        state_find_runs(state, state->position, steps);
     state_run(state, steps, forward_chunk, &pass);
     if (y && state->limited)
         state_clear_ended(state, state->position, steps, y, (size_t)state->outputs);

@@ -167,7 +167,7 @@ static void skip(const struct forward_pass *pass, int32_t layer, struct rows x,
     const struct matrix *m = &state->layout->matrices[l->highway];
     const struct target to = rows_target(PRODUCT_BIAS, j->gate + first, j->out_row,
                                          (size_t)m->panels * (size_t)m->width);
-    matrix_multiply(pass->stack, m, 0, from_x, &to, (struct grid){{0, rows}, {0, m->panels}});
+    matrix_multiply(pass->stack, m, 0, from_x, &to, (struct grid){.row = {0, rows}, .panel = {0, m->panels}});
     kernels->sigmoid(j->gate + first, j->gate + first, (size_t)rows * j->out_row);
     kernels->blend((struct rows){j->gate + first, j->out_row}, from_x, from_h, j->out + first,
                    j->out_row, rows, l->outputs);

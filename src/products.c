@@ -21,6 +21,8 @@ void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, in
         .row_end = grid.row.end,
         .panel_begin = grid.panel.begin,
         .panel_end = grid.panel.end,
+        .runs = grid.runs,
+        .run_count = grid.run_count,
     });
 }
 
@@ -46,6 +48,8 @@ void matrix_multiply_back(const struct mlstm_stack *stack, const struct matrix *
         .row_end = grid.row.end,
         .panel_begin = grid.panel.begin,
         .panel_end = grid.panel.end,
+        .runs = grid.runs,
+        .run_count = grid.run_count,
     });
 }
 
@@ -61,6 +65,8 @@ static void add_rows_gradient(const struct backward_pass *pass, const struct mat
         .g = g,
         .g_panel = pass->state->chunk_rows * (size_t)m->width,
         .rows = pass->steps * pass->state->batch,
+        .runs = pass->state->limited ? pass->state->runs : NULL,
+        .run_count = pass->state->run_count,
         .width = m->width,
         .b = pass->grads->values + m->offset + (size_t)first * (size_t)m->width,
         .b_panel = m->panel,
@@ -83,25 +89,6 @@ void add_bias_gradient(const struct backward_pass *pass, const struct matrix *m,
                        struct worker *worker)
 {
     add_rows_gradient(pass, m, 0, 1, (struct rows){NULL, 0}, g, worker);
-}
-
-struct grid share_panels(const struct worker *worker, const struct matrix *m, int32_t rows)
-{
-    struct grid grid;
-    worker_share(worker, rows, m->panels, &grid.row, &grid.panel);
-    return grid;
-}
-
-struct grid share_blocks(const struct worker *worker, const struct part *part, int32_t rows)
-{
-    struct grid grid;
-    worker_share(worker, rows, part->blocks, &grid.row, &grid.panel);
-    return grid;
-}
-
-struct target rows_target(int32_t init, float *c, size_t row, size_t width)
-{
-    return (struct target){init, c, row, 0, (int32_t)(row < width ? row : width)};
 }
 
 void pack_panels(const struct mlstm_state *state, const struct matrix *m, struct rows from,

@@ -7,6 +7,8 @@
 /* Rows and panels, or blocks, of a product that are computed in one call. */
 struct grid {
     struct range row, panel;
+    const struct run *runs; /* NULL for all rows */
+    int32_t run_count;
 };
 
 /* What a product is given besides its matrix: C is panels, or rows whose panels lie side by side. */
@@ -35,11 +37,35 @@ void add_bias_gradient(const struct backward_pass *pass, const struct matrix *m,
                        struct worker *worker);
 
 /* This worker's part of so many rows and of a matrix' panels, or of the blocks of one part. */
-struct grid share_panels(const struct worker *worker, const struct matrix *m, int32_t rows);
-struct grid share_blocks(const struct worker *worker, const struct part *part, int32_t rows);
+static inline struct grid share_panels(const struct worker *worker, const struct matrix *m,
+                                       int32_t rows)
+{
+    struct grid grid = {.runs = NULL};
+    worker_share(worker, rows, m->panels, &grid.row, &grid.panel);
+    return grid;
+}
+
+static inline struct grid share_blocks(const struct worker *worker, const struct part *part,
+                                       int32_t rows)
+{
+    struct grid grid = {.runs = NULL};
+    worker_share(worker, rows, part->blocks, &grid.row, &grid.panel);
+    return grid;
+}
+
+/* The same without rows of a chunk that have ended. */
+static inline struct grid rows_left(struct grid grid, const struct mlstm_state *state)
+{
+    grid.runs = state->limited ? state->runs : NULL;
+    grid.run_count = state->run_count;
+    return grid;
+}
 
 /* Rows of a layer's width as a target, in which each is filled up to whole panels or blocks. */
-struct target rows_target(int32_t init, float *c, size_t row, size_t width);
+static inline struct target rows_target(int32_t init, float *c, size_t row, size_t width)
+{
+    return (struct target){init, c, row, 0, (int32_t)(row < width ? row : width)};
+}
 
 /* Rows `row` of an array to `dy` as panels of a matrix, from row `first` of these on; zeros beyond its units. */
 void pack_panels(const struct mlstm_state *state, const struct matrix *m, struct rows from,

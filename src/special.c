@@ -52,13 +52,13 @@ static void wait_for_others(const struct walk *w)
 /* This worker's part of a product over the batch. */
 static struct grid product_panels(const struct walk *w, const struct matrix *m)
 {
-    return w->alone ? (struct grid){w->row, {0, m->panels}}
+    return w->alone ? (struct grid){.row = w->row, .panel = {0, m->panels}}
                     : share_panels(w->worker, m, w->state->batch);
 }
 
 static struct grid product_blocks(const struct walk *w, const struct part *part)
 {
-    return w->alone ? (struct grid){w->row, {0, part->blocks}}
+    return w->alone ? (struct grid){.row = w->row, .panel = {0, part->blocks}}
                     : share_blocks(w->worker, part, w->state->batch);
 }
 
@@ -257,7 +257,7 @@ static void forward_step(const struct walk *w, int32_t slot, int32_t t)
     for
         EACH_RUN(run, state, slot, grid.row)
     matrix_multiply(w->stack, m, PART_H, recurrent_input(w, slot), &sums,
-                    (struct grid){run, grid.panel});
+                    (struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
     for
         EACH_RUN(run, state, slot, w->row)
@@ -277,7 +277,7 @@ static void forward_step(const struct walk *w, int32_t slot, int32_t t)
     for
         EACH_RUN(run, state, slot, grid.row)
     matrix_multiply(w->stack, p, 0, rows_from(special.out, s->row, 0), &h,
-                    (struct grid){run, grid.panel});
+                    (struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
     for
         EACH_RUN(run, state, slot, w->row)
@@ -401,7 +401,7 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, struct 
             EACH_RUN(run, state, slot, grid.row)
         matrix_multiply_back(w->stack, p, 0, state->dy + step * (size_t)p->width,
                              state->chunk_rows * (size_t)p->width, &out,
-                             (struct grid){run, grid.panel});
+                             (struct grid){.row = run, .panel = grid.panel});
         wait_for_others(w);
     }
     for
@@ -418,7 +418,7 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, struct 
     for
         EACH_RUN(run, state, slot, grid.row)
     matrix_multiply_back(w->stack, m, PART_H, special.dsums, special.dgates_panel, &sums,
-                         (struct grid){run, grid.panel});
+                         (struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
     for
         EACH_RUN(run, state, slot, w->row)

@@ -68,7 +68,14 @@ static void release_parts(const struct mlstm_state *state)
     release(allocator, state->junctions);
     release(allocator, state->records);
     release(allocator, state->ends);
+    release(allocator, state->runs);
     release(allocator, state->arena);
+}
+
+/* Every other row of a chunk may have ended. */
+static size_t run_limit(const struct mlstm_state *state)
+{
+    return ((size_t)state->chunk * (size_t)state->batch + 1) / 2;
 }
 
 /* The parts of `state`, whose sizes are set; those that were made stay there even on failure. */
@@ -81,7 +88,8 @@ static mlstm_status make_parts(struct mlstm_state *state, const struct mlstm_sta
         allocate(allocator, (size_t)layout->directions * sizeof *state->directions);
     state->junctions = allocate(allocator, (size_t)layout->layers * sizeof *state->junctions);
     state->ends = allocate(allocator, (size_t)state->batch * sizeof *state->ends);
-    if (state->directions && state->junctions && state->ends)
+    state->runs = allocate(allocator, run_limit(state) * sizeof *state->runs);
+    if (state->directions && state->junctions && state->ends && state->runs)
         record_lay_out(state, stack, NULL, &arena);
     if (arena.overflow)
         return fail(MLSTM_ERROR_TOO_LARGE,
@@ -223,7 +231,8 @@ size_t mlstm_state_bytes(const mlstm_state *state)
     return sizeof *state + (size_t)state->layout->directions * sizeof *state->directions +
            (size_t)state->layout->layers * sizeof *state->junctions +
            record_limit(state->layout) * sizeof *state->records +
-           (size_t)state->batch * sizeof *state->ends + state->arena_count * sizeof *state->arena;
+           (size_t)state->batch * sizeof *state->ends + run_limit(state) * sizeof *state->runs +
+           state->arena_count * sizeof *state->arena;
 }
 
 /* Moves slots `shift` to `shift + keep` to the beginning; rows that have ended before stay as they are. */
@@ -266,6 +275,20 @@ void state_rewind(struct mlstm_state *state, int32_t keep)
         state->ends[b] = state->ends[b] > shift ? state->ends[b] - shift : 0;
     state->step += (uint32_t)shift;
     state->position = keep;
+}
+
+void state_find_runs(struct mlstm_state *state, int32_t first, int32_t steps)
+{
+    int32_t count = 0;
+    for (int32_t row = 0; row < steps * state->batch; row++) {
+        if (state->ends[row % state->batch] <= first + row / state->batch)
+            continue;
+        if (count > 0 && state->runs[count - 1].end == row)
+            state->runs[count - 1].end++;
+        else
+            state->runs[count++] = (struct run){row, row + 1};
+    }
+    state->run_count = count;
 }
 
 void state_clear_ended(const struct mlstm_state *state, int32_t first, int32_t steps, float *values,

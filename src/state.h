@@ -84,6 +84,8 @@ struct mlstm_state {
     uint32_t step; /* of the masks, at slot 0 */
     bool limited;  /* rows have ends */
     int32_t *ends; /* [B]: the slot of each row after its last step */
+    struct run *runs; /* rows of the chunk, those of all steps side by side, that have not ended */
+    int32_t run_count;
 
     float *arena;
     size_t arena_count;
@@ -145,6 +147,9 @@ static inline int32_t state_row_steps(const struct mlstm_state *state, int32_t r
         return steps;
     return state->ends[row] > first ? state->ends[row] - first : 0;
 }
+
+/* Finds the runs of a chunk. */
+void state_find_runs(struct mlstm_state *state, int32_t first, int32_t steps);
 
 /* Makes an array of `steps` steps from slot `first` on 0 where rows have ended. */
 void state_clear_ended(const struct mlstm_state *state, int32_t first, int32_t steps, float *values,

@@ -15,6 +15,11 @@
  * whose rows are read or written by vectors have room for W floats after their end.
  */
 
+/* Rows that follow each other. */
+struct run {
+    int32_t begin, end;
+};
+
 /*
  * C[r, n] = init + sum over s, k of A(r, s, k) * B[s*K + k, n], A(r, s, k) = a[r*a_row + s*a_segment + k].
  */
@@ -40,6 +45,8 @@ struct product {
     int32_t columns; /* of C, in all panels */
     int32_t row_begin, row_end;
     int32_t panel_begin, panel_end;
+    const struct run *runs; /* of which these rows are computed; NULL for all */
+    int32_t run_count;
 };
 
 /* B[k, n] += sum over r of A[r, k] * G[r, n], the gradient of a panel matrix; and its row of biases. */
@@ -49,6 +56,8 @@ struct outer {
     const float *g; /* panels [rows, N] */
     size_t g_panel;
     int32_t rows;
+    const struct run *runs; /* rows that are not 0; NULL for all */
+    int32_t run_count;
     int32_t width;
     float *b;
     size_t b_panel;

@@ -63,15 +63,27 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
             }
 }
 
-INLINE void product_slice(int32_t vectors, const struct product *p, const struct slice *slice,
-                          int32_t panel)
+INLINE void product_rows(int32_t vectors, const struct product *p, const struct slice *slice,
+                         int32_t panel, int32_t begin, int32_t end)
 {
     const int32_t most = tile_rows(vectors);
     float *c = p->c + (size_t)panel * p->c_panel;
     const int32_t columns = p->columns - panel * vectors * W;
-    for (int32_t row = p->row_begin, n; row < p->row_end; row += n) {
-        n = next_rows(p->row_end - row, most);
+    for (int32_t row = begin, n; row < end; row += n) {
+        n = next_rows(end - row, most);
         WITH_ROWS(n, vectors, product_tile, p, slice, c, row, columns);
+    }
+}
+
+INLINE void product_slice(int32_t vectors, const struct product *p, const struct slice *slice,
+                          int32_t panel)
+{
+    const struct run all = {p->row_begin, p->row_end};
+    const int32_t count = p->runs ? p->run_count : 1;
+    for (int32_t i = 0; i < count; i++) {
+        const struct run run = p->runs ? p->runs[i] : all;
+        product_rows(vectors, p, slice, panel, run.begin > all.begin ? run.begin : all.begin,
+                     run.end < all.end ? run.end : all.end);
     }
 }
 
@@ -113,23 +125,31 @@ static void product(const struct product *p)
 #define OUTER_ROWS 96
 #define OUTER_INPUTS 96
 
-INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const float *a,
-                       const float *g, int32_t rows, const int32_t *keep, float *b)
+INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const struct run *runs,
+                       int32_t count, const float *a, const float *g, const int32_t *keep, float *b)
 {
     const size_t width = (size_t)vectors * W;
-    struct tile t;
+    struct tile t, odd;
     tile_load(ks, vectors, &t, b, width);
-    if (vectors == 1) {
-        /* Too few chains to hide the latency of an addition: odd rows get their own. */
-        struct tile odd;
+    if (vectors == 1)
         tile_zero(ks, vectors, &odd);
-        tile_multiply(ks, vectors, &t, a, 1, 2 * o->a_row, g, 2 * width, (rows + 1) / 2, b);
-        tile_multiply(ks, vectors, &odd, a + o->a_row, 1, 2 * o->a_row, g + width, 2 * width,
-                      rows / 2, b);
-        tile_add(ks, vectors, &t, &odd);
-    } else {
-        tile_multiply(ks, vectors, &t, a, 1, o->a_row, g, width, rows, b + (size_t)ks * width);
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t rows = runs[i].end - runs[i].begin;
+        const float *from = a + (size_t)runs[i].begin * o->a_row;
+        const float *with = g + (size_t)runs[i].begin * width;
+        if (vectors == 1) {
+            /* Too few chains to hide the latency of an addition: odd rows get their own. */
+            tile_multiply(ks, vectors, &t, from, 1, 2 * o->a_row, with, 2 * width, (rows + 1) / 2,
+                          b);
+            tile_multiply(ks, vectors, &odd, from + o->a_row, 1, 2 * o->a_row, with + width,
+                          2 * width, rows / 2, b);
+        } else {
+            tile_multiply(ks, vectors, &t, from, 1, o->a_row, with, width, rows,
+                          b + (size_t)ks * width);
+        }
     }
+    if (vectors == 1)
+        tile_add(ks, vectors, &t, &odd);
     /* NaN in a would make NaN of a column that does not exist, and so of the parameters' padding. */
     if (keep)
 #pragma GCC unroll 8
@@ -165,22 +185,43 @@ INLINE void outer_bias(int32_t vectors, const float *g, int32_t rows, float *b)
         store(b + v * W, sum[v]);
 }
 
+/* The next OUTER_ROWS rows after row `from`; gives how many runs they are, and where they end. */
+INLINE int32_t next_block(const struct outer *o, int32_t *from, struct run block[OUTER_ROWS])
+{
+    int32_t count = 0, rows = 0;
+    if (!o->runs) {
+        const int32_t left = o->rows - *from;
+        block[0] = (struct run){*from, *from + (left < OUTER_ROWS ? left : OUTER_ROWS)};
+        *from = block[0].end;
+        return left > 0;
+    }
+    for (int32_t i = 0; i < o->run_count && rows < OUTER_ROWS; i++) {
+        struct run run = {o->runs[i].begin > *from ? o->runs[i].begin : *from, o->runs[i].end};
+        if (run.begin >= run.end)
+            continue;
+        if (run.end - run.begin > OUTER_ROWS - rows)
+            run.end = run.begin + OUTER_ROWS - rows;
+        rows += run.end - run.begin;
+        block[count++] = run;
+    }
+    *from = count > 0 ? block[count - 1].end : *from;
+    return count;
+}
+
 INLINE void outer_block(int32_t vectors, const struct outer *o, int32_t panel, int32_t k_begin,
                         int32_t k_end)
 {
     const int32_t most = tile_rows(vectors);
     const size_t width = (size_t)vectors * W;
-    for (int32_t row = 0; row < o->rows; row += OUTER_ROWS) {
-        const int32_t rows = o->rows - row < OUTER_ROWS ? o->rows - row : OUTER_ROWS;
-        const float *a = o->a + (size_t)row * o->a_row;
-        const float *g = o->g + (size_t)panel * o->g_panel + (size_t)row * width;
-        float *b = o->b + (size_t)panel * o->b_panel;
+    const float *g = o->g + (size_t)panel * o->g_panel;
+    float *b = o->b + (size_t)panel * o->b_panel;
+    struct run block[OUTER_ROWS];
+    for (int32_t row = 0, count; (count = next_block(o, &row, block)) > 0;)
         for (int32_t k = k_begin, n; k < k_end; k += n) {
             n = next_rows(k_end - k, most);
-            WITH_ROWS(n, vectors, outer_tile, o, a + k, g, rows, panel == o->last ? o->keep : NULL,
-                      b + (size_t)k * width);
+            WITH_ROWS(n, vectors, outer_tile, o, block, count, o->a + k, g,
+                      panel == o->last ? o->keep : NULL, b + (size_t)k * width);
         }
-    }
 }
 
 INLINE void outer_panels(int32_t vectors, const struct outer *o)
