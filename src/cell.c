@@ -216,6 +216,11 @@ int32_t mlstm_cell_hidden_size(const mlstm_cell *cell)
     return cell ? cell->options.hidden : 0;
 }
 
+int32_t mlstm_cell_recurrent_size(const mlstm_cell *cell)
+{
+    return cell ? options_recurrent(&cell->options) : 0;
+}
+
 int32_t mlstm_cell_output_size(const mlstm_cell *cell)
 {
     return cell ? options_recurrent(&cell->options) * options_times(&cell->options) : 0;

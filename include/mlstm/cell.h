@@ -265,6 +265,9 @@ MLSTM_API int32_t mlstm_cell_input_size(const mlstm_cell *cell);
 /** `H` of the layer; 0 for NULL. */
 MLSTM_API int32_t mlstm_cell_hidden_size(const mlstm_cell *cell);
 
+/** `P`, how many numbers h has: the projection's, or H without one; 0 for NULL. */
+MLSTM_API int32_t mlstm_cell_recurrent_size(const mlstm_cell *cell);
+
 /** `D`, how many numbers the layer gives for each row and step; 0 for NULL. */
 MLSTM_API int32_t mlstm_cell_output_size(const mlstm_cell *cell);
 

@@ -176,6 +176,7 @@ template <class Self> class cell_getters
 public:
     std::int32_t input_size() const noexcept { return mlstm_cell_input_size(self()); }
     std::int32_t hidden_size() const noexcept { return mlstm_cell_hidden_size(self()); }
+    std::int32_t recurrent_size() const noexcept { return mlstm_cell_recurrent_size(self()); }
     std::int32_t output_size() const noexcept { return mlstm_cell_output_size(self()); }
     float forget_bias() const noexcept { return mlstm_cell_forget_bias(self()); }
     std::int32_t biases() const noexcept { return mlstm_cell_biases(self()); }

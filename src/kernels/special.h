@@ -109,8 +109,8 @@ INLINE void find_moments(const struct span *n, const float *in, float epsilon, v
         }
     to_means(n, scale);
     for (int32_t g = 0; g < n->gates; g++) {
-        scale[g] = splat(1.0f) / vsqrt(scale[g] + splat(epsilon));
-        scales[g] = scale[g][0];
+        scales[g] = 1.0f / __builtin_sqrtf(scale[g][0] + epsilon);
+        scale[g] = splat(scales[g]);
     }
 }
 
