@@ -83,8 +83,8 @@ static void backward_readout(const struct backward_pass *pass, struct worker *wo
             continue;
         const struct target to = rows_target(given[p] ? PRODUCT_ADD : PRODUCT_ZERO, outs[p], row,
                                              (size_t)part->blocks * (size_t)part->width);
-        matrix_multiply_back(pass->stack, m, p, state->dy, state->chunk_rows * (size_t)m->width, &to,
-                      share_blocks(worker, part, pass->steps * state->batch));
+        matrix_multiply_back(pass->stack, m, p, state->dy, state->chunk_rows * (size_t)m->width,
+                             &to, share_blocks(worker, part, pass->steps * state->batch));
         if (pass->grads)
             add_gradient(pass, m, p, inputs[p], state->dy, worker);
     }
@@ -104,13 +104,15 @@ static void plain_steps_back(const struct backward_pass *pass, bool small,
         return;
     }
     for (int32_t t = end - 1; t >= begin; t--)
-        for EACH_RUN(run, state, pass->first + t, row) {
-            step->step_begin = t;
-            step->step_end = t + 1;
-            step->row_begin = run.begin;
-            step->row_end = run.end;
-            state->layout->kernels->cell_backward(step);
-        }
+        for
+            EACH_RUN(run, state, pass->first + t, row)
+            {
+                step->step_begin = t;
+                step->step_end = t + 1;
+                step->row_begin = run.begin;
+                step->row_end = run.end;
+                state->layout->kernels->cell_backward(step);
+            }
     step->row_begin = row.begin;
     step->row_end = row.end;
 }
@@ -170,7 +172,7 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
     const struct target carry = rows_target(PRODUCT_ZERO, s->dh_carry, s->carry_row,
                                             (size_t)part->blocks * (size_t)part->width);
     matrix_multiply_back(pass->stack, m, PART_H, state->dgates, step.dgates_panel, &carry,
-                  share_blocks(worker, part, state->batch));
+                         share_blocks(worker, part, state->batch));
 }
 
 /* Gates of rows that have ended get no gradient. */
@@ -254,9 +256,8 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
     else
         plain_backward_steps(pass, direction, dh, dc, worker);
     if (dx)
-        matrix_multiply_back(
-            pass->stack, m, PART_X, state->dgates, panel, dx,
-            rows_left(share_blocks(worker, x, pass->steps * state->batch), state));
+        matrix_multiply_back(pass->stack, m, PART_X, state->dgates, panel, dx,
+                             rows_left(share_blocks(worker, x, pass->steps * state->batch), state));
     if (pass->grads) {
         const struct rows h = special_recurrent_input(state, direction, pass->first);
         if (d->biased && d->gain == NONE)
@@ -278,7 +279,8 @@ static struct target input_target(const struct backward_pass *pass, int32_t laye
                                   size_t row)
 {
     const struct layout *layout = pass->state->layout;
-    const struct matrix *m = &layout->matrices[layout->direction[layout->layer[layer].first].kernel];
+    const struct matrix *m =
+        &layout->matrices[layout->direction[layout->layer[layer].first].kernel];
     const struct part *x = &m->parts[PART_X];
     return rows_target(PRODUCT_ZERO, to, row, (size_t)x->blocks * (size_t)x->width);
 }
@@ -324,7 +326,8 @@ static void backward_layer(const struct backward_pass *pass, int32_t index, stru
     const struct target dx =
         index > 0 ? input_target(pass, index, state->dh_out, out_row(state, index - 1))
                   : input_target(pass, index, pass->dx, (size_t)state->inputs);
-    backward_direction(pass, state->layout->layer[index].first, dh, dc, wanted ? &dx : NULL, worker);
+    backward_direction(pass, state->layout->layer[index].first, dh, dc, wanted ? &dx : NULL,
+                       worker);
 }
 
 static void backward_chunk(void *context, struct worker *worker)
@@ -391,8 +394,7 @@ static const float *step_of(const float *array, int32_t step, int32_t batch, int
 }
 
 mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const float *dy,
-                            const float *dh_top, const float *dc_top, float *dx,
-                            mlstm_grads *grads)
+                            const float *dh_top, const float *dc_top, float *dx, mlstm_grads *grads)
 {
     REQUIRE_POINTER(stack);
     REQUIRE_POINTER(state);

@@ -25,12 +25,10 @@ static mlstm_status create(const char *function, const mlstm_allocator *allocato
     mlstm_cell *made = allocate(allocator, sizeof *made);
     if (!made)
         return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s: the allocator gave no memory", function);
-    *made = (mlstm_cell){.allocator = *allocator,
-                         .options = {.input = input,
-                                     .hidden = hidden,
-                                     .forget_bias = 1.0f,
-                                     .biases = 1,
-                                     .epsilon = 1e-5f}};
+    *made = (mlstm_cell){
+        .allocator = *allocator,
+        .options = {
+            .input = input, .hidden = hidden, .forget_bias = 1.0f, .biases = 1, .epsilon = 1e-5f}};
     *cell = made;
     return MLSTM_OK;
 }

@@ -22,8 +22,9 @@ static void multiply_input(const struct forward_pass *pass, int32_t direction, s
                               .row = (size_t)m->width,
                               .panel = preact_panel,
                               .columns = m->panels * m->width};
-    matrix_multiply(pass->stack, m, PART_X, x, &to,
-             rows_left(share_panels(worker, m, pass->steps * pass->state->batch), pass->state));
+    matrix_multiply(
+        pass->stack, m, PART_X, x, &to,
+        rows_left(share_panels(worker, m, pass->steps * pass->state->batch), pass->state));
     worker_wait(worker);
 }
 
@@ -41,13 +42,15 @@ static void plain_steps(const struct forward_pass *pass, const struct direction_
         return;
     }
     for (int32_t t = begin; t < end; t++)
-        for EACH_RUN(run, state, state->position + t, row) {
-            step->step_begin = t;
-            step->step_end = t + 1;
-            step->row_begin = run.begin;
-            step->row_end = run.end;
-            state->layout->kernels->cell_forward(step);
-        }
+        for
+            EACH_RUN(run, state, state->position + t, row)
+            {
+                step->step_begin = t;
+                step->step_end = t + 1;
+                step->row_begin = run.begin;
+                step->row_end = run.end;
+                state->layout->kernels->cell_forward(step);
+            }
     step->step_begin = 0;
     step->row_begin = row.begin;
     step->row_end = row.end;
@@ -158,7 +161,8 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     }
     const struct rows c = top_cells(state, state->position);
     const struct grid grid = share_panels(worker, m, rows);
-    const bool with_c = layout->sources & MLSTM_READOUT_C, with_h = layout->sources & MLSTM_READOUT_H;
+    const bool with_c = layout->sources & MLSTM_READOUT_C,
+               with_h = layout->sources & MLSTM_READOUT_H;
     const bool together =
         with_c && with_h && c.row == h.row && m->parts[PART_C].rows == m->parts[PART_H].rows;
     struct product product = {

@@ -160,7 +160,8 @@ static double *allocate_work(const mlstm_stack *stack, size_t count)
                                               : NULL;
 }
 
-static APART void initialise(mlstm_stack *stack, const struct param *param, const struct initial *how)
+static APART void initialise(mlstm_stack *stack, const struct param *param,
+                             const struct initial *how)
 {
     const double rows = (double)param->rows, both = rows + (double)param->columns;
     const double a = how->a, b = how->b;

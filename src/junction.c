@@ -12,19 +12,6 @@ static size_t place(const struct mlstm_state *state, int32_t step, int32_t b, si
     return ((size_t)step * (size_t)state->batch + (size_t)b) * row;
 }
 
-/* Floats from row to row where the c of both directions are merged. */
-static size_t merged_c_row(const struct mlstm_state *state, int32_t layer)
-{
-    const size_t w = (size_t)state->layout->kernels->width;
-    return ((size_t)state->layout->layer[layer].cells + w - 1) / w * w;
-}
-
-struct rows junction_merged_cells(const struct mlstm_state *state, int32_t slot)
-{
-    const int32_t top = state->layout->layers - 1;
-    return rows_at(state, state->junctions[top].merged_c, merged_c_row(state, top), slot);
-}
-
 static bool drops(const struct mlstm_state *state, int32_t layer)
 {
     return state->training && state->layout->layer[layer].options.dropout > 0.0f;
@@ -167,7 +154,8 @@ static void skip(const struct forward_pass *pass, int32_t layer, struct rows x,
     const struct matrix *m = &state->layout->matrices[l->highway];
     const struct target to = rows_target(PRODUCT_BIAS, j->gate + first, j->out_row,
                                          (size_t)m->panels * (size_t)m->width);
-    matrix_multiply(pass->stack, m, 0, from_x, &to, (struct grid){.row = {0, rows}, .panel = {0, m->panels}});
+    matrix_multiply(pass->stack, m, 0, from_x, &to,
+                    (struct grid){.row = {0, rows}, .panel = {0, m->panels}});
     kernels->sigmoid(j->gate + first, j->gate + first, (size_t)rows * j->out_row);
     kernels->blend((struct rows){j->gate + first, j->out_row}, from_x, from_h, j->out + first,
                    j->out_row, rows, l->outputs);
@@ -182,7 +170,7 @@ void junction_leave(const struct forward_pass *pass, int32_t layer, struct rows 
     if (j->merged)
         merge(pass, layer, false, j->merged, j->out_row, row);
     if (j->merged_c)
-        merge(pass, layer, true, j->merged_c, merged_c_row(state, layer), row);
+        merge(pass, layer, true, j->merged_c, j->c_row, row);
     worker_wait(worker);
     if (!j->out)
         return;

@@ -35,13 +35,11 @@ static inline struct rows junction_outputs(const struct mlstm_state *state, int3
 }
 
 /* The same for c of the top layer. */
-struct rows junction_merged_cells(const struct mlstm_state *state, int32_t slot);
-
 static inline struct rows top_cells(const struct mlstm_state *state, int32_t slot)
 {
     const struct junction *j = &state->junctions[state->layout->layers - 1];
     if (j->merged_c)
-        return junction_merged_cells(state, slot);
+        return rows_at(state, j->merged_c, j->c_row, slot);
     const struct direction_state *s = &state->directions[j->first];
     return rows_at(state, s->c, s->row, slot + 1);
 }

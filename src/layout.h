@@ -98,10 +98,10 @@ struct layout {
     struct direction *direction;
     struct matrix *matrices;
     struct param *param;
-    int32_t sources; /* of the readout; 0 without one */
-    int32_t readout; /* matrix */
-    size_t readout_offset; /* floats of a block before the readout */
-    size_t count;          /* floats of a block */
+    int32_t sources;         /* of the readout; 0 without one */
+    int32_t readout;         /* matrix */
+    size_t readout_offset;   /* floats of a block before the readout */
+    size_t count;            /* floats of a block */
     size_t transposed_count; /* floats of the transposed buffer */
 };
 

@@ -16,7 +16,6 @@
 #pragma redefine_extname junction_inputs mlstm__junction_inputs
 #pragma redefine_extname junction_leave mlstm__junction_leave
 #pragma redefine_extname junction_leave_back mlstm__junction_leave_back
-#pragma redefine_extname junction_merged_cells mlstm__junction_merged_cells
 #pragma redefine_extname junction_read mlstm__junction_read
 #pragma redefine_extname junction_split mlstm__junction_split
 #pragma redefine_extname kernels_avx2 mlstm__kernels_avx2

@@ -153,13 +153,14 @@ static void lay_out_junction(struct plan *plan, int32_t index)
                            .first = layer->first};
     j->in_row = round_up((size_t)o->input, w);
     j->out_row = round_up((size_t)layer->outputs, w);
+    j->c_row = round_up((size_t)layer->cells, w);
     if (o->dropout > 0.0f)
         j->in = take_slots(plan, j->in_row);
     if (o->merge) {
         j->reversed = take_slots(plan, j->in_row);
         j->merged = take_slots(plan, j->out_row);
         if (index == layout->layers - 1)
-            j->merged_c = take_slots(plan, round_up((size_t)layer->cells, w));
+            j->merged_c = take_slots(plan, j->c_row);
     }
     if (o->skip == MLSTM_SKIP_HIGHWAY)
         j->gate = take_slots(plan, j->out_row);

@@ -13,11 +13,10 @@ struct walk {
     const struct options *options;
     const struct direction_state *s;
     const struct matrix *kernel, *projection;
-    int32_t index;
     struct worker *worker;
-    bool alone; /* this worker's rows go through all steps without the others */
-    struct range
-        row; /* which, or, where they share panels, this worker's in what is done by rows */
+    /* Its rows, which it takes through all steps alone, or in turn with the others. */
+    struct range row;
+    bool alone;
 };
 
 static struct walk begin_walk(const struct mlstm_stack *stack, const struct mlstm_state *state,
@@ -33,7 +32,6 @@ static struct walk begin_walk(const struct mlstm_stack *stack, const struct mlst
         .s = &state->directions[direction],
         .kernel = &layout->matrices[d->kernel],
         .projection = d->projection == NONE ? NULL : &layout->matrices[d->projection],
-        .index = direction,
         .worker = worker,
         .row = {0, state->batch},
     };

@@ -35,9 +35,8 @@ static int32_t pass_threads(const struct mlstm_state *state, int32_t steps)
         return 1;
     /* By rows they do not meet at every step. */
     const int32_t by_rows = state->batch / OWN_ROWS;
-    const int32_t most = recurrent / per_meeting > (double)by_rows
-                             ? (int32_t)(recurrent / per_meeting)
-                             : by_rows;
+    const int32_t most =
+        recurrent / per_meeting > (double)by_rows ? (int32_t)(recurrent / per_meeting) : by_rows;
     return most < 1 ? 1 : most < state->threads ? most : state->threads;
 }
 
@@ -84,8 +83,7 @@ static mlstm_status make_parts(struct mlstm_state *state, const struct mlstm_sta
     const struct layout *layout = state->layout;
     const mlstm_allocator *allocator = &layout->allocator;
     struct arena arena = {0};
-    state->directions =
-        allocate(allocator, (size_t)layout->directions * sizeof *state->directions);
+    state->directions = allocate(allocator, (size_t)layout->directions * sizeof *state->directions);
     state->junctions = allocate(allocator, (size_t)layout->layers * sizeof *state->junctions);
     state->ends = allocate(allocator, (size_t)state->batch * sizeof *state->ends);
     state->runs = allocate(allocator, run_limit(state) * sizeof *state->runs);
@@ -118,7 +116,8 @@ static mlstm_status create(struct mlstm_state *sizes, const struct mlstm_stack *
     mlstm_status status = make_parts(sizes, stack);
     mlstm_state *made = status == MLSTM_OK ? allocate(allocator, sizeof *made) : NULL;
     if (status == MLSTM_OK && !made)
-        status = fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s", "mlstm_state_create: no memory for the state");
+        status =
+            fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s", "mlstm_state_create: no memory for the state");
     if (status != MLSTM_OK) {
         release_parts(sizes);
         return status;
@@ -151,9 +150,7 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
                                 .threads = 1};
     const int32_t rows = at_least_one((window > 0 ? RECORD_ROWS : INFERENCE_ROWS) / batch);
     sizes.chunk = whole || (window > 0 && window < rows) ? window : rows;
-    sizes.slots = window > 0              ? window
-                  : rows > INFERENCE_STEPS ? rows
-                                           : INFERENCE_STEPS;
+    sizes.slots = window > 0 ? window : rows > INFERENCE_STEPS ? rows : INFERENCE_STEPS;
     return create(&sizes, stack, state);
 }
 
@@ -377,8 +374,7 @@ static void copy_rows(const float *from, size_t from_row, float *to, size_t to_r
                       int32_t units)
 {
     for (int32_t r = 0; r < rows; r++)
-        memcpy(to + (size_t)r * to_row, from + (size_t)r * from_row,
-               (size_t)units * sizeof *from);
+        memcpy(to + (size_t)r * to_row, from + (size_t)r * from_row, (size_t)units * sizeof *from);
 }
 
 static void zero(struct mlstm_state *state)
@@ -404,8 +400,7 @@ static void begin_with(const struct mlstm_stack *stack, int32_t matrix, float *t
 {
     const struct matrix *m = &stack->layout->matrices[matrix];
     for (int32_t r = 0; r < rows; r++)
-        memcpy(to + (size_t)r * to_row, stack->params + m->offset,
-               (size_t)m->units * sizeof *to);
+        memcpy(to + (size_t)r * to_row, stack->params + m->offset, (size_t)m->units * sizeof *to);
 }
 
 mlstm_status mlstm_state_begin_sequence(const mlstm_stack *stack, mlstm_state *state)
@@ -449,8 +444,8 @@ static void get_rows(const struct mlstm_state *state, const float *from, size_t 
                      int32_t units)
 {
     for (int32_t b = 0; b < state->batch; b++) {
-        const int32_t slot = state->limited && state->ends[b] < state->position ? state->ends[b]
-                                                                                : state->position;
+        const int32_t slot =
+            state->limited && state->ends[b] < state->position ? state->ends[b] : state->position;
         memcpy(to + (size_t)b * (size_t)units,
                from + ((size_t)slot * (size_t)state->batch + (size_t)b) * from_row,
                (size_t)units * sizeof *to);
@@ -488,8 +483,9 @@ mlstm_status mlstm_state_set(mlstm_state *state, const float *values, size_t cou
     REQUIRE_POINTER(values);
     REQUIRE_COUNT(count, mlstm_state_size(state));
     begin_anew(state);
-    for EACH_BLOCK(state, values)
-        set_direction(state, d, values, values + c_size(state, d));
+    for
+        EACH_BLOCK(state, values)
+    set_direction(state, d, values, values + c_size(state, d));
     return MLSTM_OK;
 }
 
@@ -498,8 +494,9 @@ mlstm_status mlstm_state_get(const mlstm_state *state, float *values, size_t cou
     REQUIRE_POINTER(state);
     REQUIRE_POINTER(values);
     REQUIRE_COUNT(count, mlstm_state_size(state));
-    for EACH_BLOCK(state, values)
-        get_direction(state, d, values, values + c_size(state, d));
+    for
+        EACH_BLOCK(state, values)
+    get_direction(state, d, values, values + c_size(state, d));
     return MLSTM_OK;
 }
 
@@ -561,13 +558,15 @@ mlstm_status mlstm_state_set_final_grad(mlstm_state *state, const float *values,
         return MLSTM_OK;
     }
     REQUIRE_COUNT(count, mlstm_state_size(state));
-    for EACH_BLOCK(state, values) {
-        const struct direction_state *s = &state->directions[d];
-        copy_rows(values, (size_t)cells(state, d), s->dc_final, s->carry_row, state->batch,
-                  cells(state, d));
-        copy_rows(values + c_size(state, d), (size_t)recurrent(state, d), s->dh_final,
-                  s->h_carry_row, state->batch, recurrent(state, d));
-    }
+    for
+        EACH_BLOCK(state, values)
+        {
+            const struct direction_state *s = &state->directions[d];
+            copy_rows(values, (size_t)cells(state, d), s->dc_final, s->carry_row, state->batch,
+                      cells(state, d));
+            copy_rows(values + c_size(state, d), (size_t)recurrent(state, d), s->dh_final,
+                      s->h_carry_row, state->batch, recurrent(state, d));
+        }
     state->final_given = true;
     return MLSTM_OK;
 }
@@ -579,12 +578,14 @@ mlstm_status mlstm_state_get_initial_grad(const mlstm_state *state, float *value
     REQUIRE_COUNT(count, mlstm_state_size(state));
     REQUIRE(state->backward_done, MLSTM_ERROR_ORDER, "%s",
             "there was no backward pass since the window began");
-    for EACH_BLOCK(state, values) {
-        const struct direction_state *s = &state->directions[d];
-        copy_rows(s->dc_carry, s->carry_row, values, (size_t)cells(state, d), state->batch,
-                  cells(state, d));
-        copy_rows(s->dh_carry, s->h_carry_row, values + c_size(state, d),
-                  (size_t)recurrent(state, d), state->batch, recurrent(state, d));
-    }
+    for
+        EACH_BLOCK(state, values)
+        {
+            const struct direction_state *s = &state->directions[d];
+            copy_rows(s->dc_carry, s->carry_row, values, (size_t)cells(state, d), state->batch,
+                      cells(state, d));
+            copy_rows(s->dh_carry, s->h_carry_row, values + c_size(state, d),
+                      (size_t)recurrent(state, d), state->batch, recurrent(state, d));
+        }
     return MLSTM_OK;
 }

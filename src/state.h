@@ -13,7 +13,7 @@
 struct direction_state {
     /* Smaller than a vector: its rows lie close together, W / U of them in one vector. */
     bool small;
-    bool special; /* its cell has options: see special.c */
+    bool special;         /* its cell has options: see special.c */
     size_t row, slot;     /* floats from row to row, and from step to step, of c and tanh_c, */
     size_t h_row, h_slot; /* and of h */
     /*
@@ -22,9 +22,9 @@ struct direction_state {
      */
     float *c, *h;
     /* The record; NULL in a state for inference. */
-    float *gates; /* panels [slots * B, 4U] */
+    float *gates;                   /* panels [slots * B, 4U] */
     size_t gates_step, gates_panel; /* floats from step to step, and from panel to panel */
-    float *tanh_c; /* [slots, B, row] */
+    float *tanh_c;                  /* [slots, B, row] */
     /* Gradients of the backward pass: given for the last state, found for the first. */
     size_t carry_row, h_carry_row; /* [B, carry_row] of c, [B, h_carry_row] of h */
     float *dc_final, *dh_final, *dc_carry, *dh_carry;
@@ -48,7 +48,7 @@ struct direction_state {
 struct junction {
     bool joined;   /* there is something to do: see junction.c */
     int32_t first; /* the layer's in `directions` */
-    size_t in_row, out_row;
+    size_t in_row, out_row, c_row;
     float *in;       /* x with dropout */
     float *reversed; /* what the reverse direction reads */
     float *merged;   /* h of both directions */
@@ -81,9 +81,9 @@ struct mlstm_state {
 
     bool training;
     uint32_t key[2];
-    uint32_t step; /* of the masks, at slot 0 */
-    bool limited;  /* rows have ends */
-    int32_t *ends; /* [B]: the slot of each row after its last step */
+    uint32_t step;    /* of the masks, at slot 0 */
+    bool limited;     /* rows have ends */
+    int32_t *ends;    /* [B]: the slot of each row after its last step */
     struct run *runs; /* rows of the chunk, those of all steps side by side, that have not ended */
     int32_t run_count;
 
@@ -104,11 +104,11 @@ struct mlstm_state {
     /* Where layers are joined, [chunk * B, out_row]. */
     float *dh_part, *dc_part, *dskip, *dx_part, *dx_sum;
     /* Of special cells. */
-    float *dinputs, *dsums; /* panels [chunk * B, 4W], with a norm */
-    float *dnormal_c;       /* [chunk * B, out_row], the same */
-    float *sums;            /* panels [B, 4W] */
-    float *drop;            /* [B, out_row]: the masks of one step, */
-    float *keep_c, *keep_h; /* as drop */
+    float *dinputs, *dsums;                   /* panels [chunk * B, 4W], with a norm */
+    float *dnormal_c;                         /* [chunk * B, out_row], the same */
+    float *sums;                              /* panels [B, 4W] */
+    float *drop;                              /* [B, out_row]: the masks of one step, */
+    float *keep_c, *keep_h;                   /* as drop */
     float *dh_new, *dout, *dh_rest, *dh_sums; /* [B, out_row] */
 };
 

@@ -5,7 +5,8 @@
 #include <mlstm/status.h>
 
 /* Sets the sentence of the last error; returns `status`. */
-__attribute__((format(printf, 2, 3))) mlstm_status fail(mlstm_status status, const char *format, ...);
+__attribute__((format(printf, 2, 3))) mlstm_status fail(mlstm_status status, const char *format,
+                                                        ...);
 
 /* Returns from a public function, with its name before the sentence, unless the condition holds. */
 #define REQUIRE(condition, status, format, ...)                                                    \

@@ -21,8 +21,8 @@ struct worker {
 };
 
 /* Runs `work` on `threads` threads of the team, or on the calling one in a child of its process. */
-void team_run(struct team *team, int32_t threads, void (*work)(void *context, struct worker *worker),
-              void *context);
+void team_run(struct team *team, int32_t threads,
+              void (*work)(void *context, struct worker *worker), void *context);
 
 /* Waits until all of several workers have come here. */
 void worker_meet(struct worker *worker);
