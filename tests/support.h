@@ -34,6 +34,12 @@
 #define MEMORY_SANITIZER 0
 #endif
 
+/* And whether every step takes its time: then what only repeats is left out. */
+#ifndef EMULATED
+#define EMULATED 0
+#endif
+#define SLOW (MEMORY_SANITIZER || THREAD_SANITIZER || EMULATED)
+
 /* Random numbers: the same for the same seed. */
 struct random {
     uint64_t state;

@@ -173,7 +173,7 @@ static void a_state_may_move(void **state)
 }
 
 /* Under ThreadSanitizer and in qemu's user mode a child cannot start threads. */
-#if THREAD_SANITIZER || defined(EMULATED)
+#if THREAD_SANITIZER || EMULATED
 #define CHILD_THREADS 1
 #else
 #define CHILD_THREADS 2

@@ -122,7 +122,8 @@ enum { STEPS = 7 };
 static void try_all_sizes(void **state)
 {
     const struct trial *trial = *state;
-    for (int32_t size = 0; size < SIZES; size++) {
+    const int32_t sizes = SLOW && (trial->variant - variants) % 6 != 4 ? SIZES - 1 : SIZES;
+    for (int32_t size = 0; size < sizes; size++) {
         struct subject subject = {.s = variant_shape(trial->variant, size, STEPS)};
         subject.m = new_model(&subject.s, (uint64_t)size + 1);
         subject.whole = new_results(&subject.s);
