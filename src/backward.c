@@ -91,6 +91,26 @@ static void backward_readout(const struct backward_pass *pass, struct worker *wo
     worker_wait(worker);
 }
 
+/* Gates of rows that have ended get no gradient. */
+static void clear_ended_gates(const struct backward_pass *pass, const struct direction *d)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct matrix *m = &state->layout->matrices[d->kernel];
+    const struct matrix *p = d->projection == NONE ? NULL : &state->layout->matrices[d->projection];
+    for (int32_t i = 0; i < m->panels; i++) {
+        const size_t panel = (size_t)i * state->chunk_rows * (size_t)m->width;
+        state_clear_ended(state, pass->first, pass->steps, state->dgates + panel,
+                                (size_t)m->width);
+        if (d->gain_h != NONE)
+            state_clear_ended(state, pass->first, pass->steps, state->dsums + panel,
+                                    (size_t)m->width);
+    }
+    for (int32_t i = 0; p && i < p->panels; i++)
+        state_clear_ended(state, pass->first, pass->steps,
+                                state->dy + (size_t)i * state->chunk_rows * (size_t)p->width,
+                                (size_t)p->width);
+}
+
 /* The kernel's steps `begin` to `end`, from the last to the first, as far as rows last. */
 static void plain_steps_back(const struct backward_pass *pass, bool small,
                              struct cell_backward *step, int32_t begin, int32_t end)
@@ -104,15 +124,13 @@ static void plain_steps_back(const struct backward_pass *pass, bool small,
         return;
     }
     for (int32_t t = end - 1; t >= begin; t--)
-        for
-            EACH_RUN(run, state, pass->first + t, row)
-            {
-                step->step_begin = t;
-                step->step_end = t + 1;
-                step->row_begin = run.begin;
-                step->row_end = run.end;
-                state->layout->kernels->cell_backward(step);
-            }
+        FOR_EACH_RUN (run, state, pass->first + t, row) {
+            step->step_begin = t;
+            step->step_end = t + 1;
+            step->row_begin = run.begin;
+            step->row_end = run.end;
+            state->layout->kernels->cell_backward(step);
+        }
     step->row_begin = row.begin;
     step->row_end = row.end;
 }
@@ -162,6 +180,9 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
     if (alone || own_rows) {
         if (own_rows || worker->index == 0)
             plain_steps_back(pass, s->small, &step, 0, pass->steps);
+        /* The small kernel took ended rows along: NaN in their state is nobody else's. */
+        if (s->small && state->limited && worker->index == 0)
+            clear_ended_gates(pass, &layout->direction[direction]);
         worker_wait(worker);
     } else {
         for (int32_t t = pass->steps - 1; t >= 0; t--) {
@@ -173,25 +194,6 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
                                             (size_t)part->blocks * (size_t)part->width);
     matrix_multiply_back(pass->stack, m, PART_H, state->dgates, step.dgates_panel, &carry,
                          share_blocks(worker, part, state->batch));
-}
-
-/* Gates of rows that have ended get no gradient. */
-static void clear_ended(const struct backward_pass *pass, const struct direction *d)
-{
-    const struct mlstm_state *state = pass->state;
-    const struct matrix *m = &state->layout->matrices[d->kernel];
-    const struct matrix *p = d->projection == NONE ? NULL : &state->layout->matrices[d->projection];
-    for (int32_t i = 0; i < m->panels; i++) {
-        const size_t panel = (size_t)i * state->chunk_rows * (size_t)m->width;
-        state_clear_ended(state, pass->first, pass->steps, state->dgates + panel, (size_t)m->width);
-        if (d->gain_h != NONE)
-            state_clear_ended(state, pass->first, pass->steps, state->dsums + panel,
-                              (size_t)m->width);
-    }
-    for (int32_t i = 0; p && i < p->panels; i++)
-        state_clear_ended(state, pass->first, pass->steps,
-                          state->dy + (size_t)i * state->chunk_rows * (size_t)p->width,
-                          (size_t)p->width);
 }
 
 /* The gradient on the last state reaches each row at its own end, of c or of h. */
@@ -226,7 +228,7 @@ static void prepare_ends(const struct backward_pass *pass, int32_t direction, st
     }
     if (worker->index == 0) {
         const size_t size = (size_t)pass->steps * (size_t)state->batch * dh->row * sizeof *to_h;
-        clear_ended(pass, d);
+        clear_ended_gates(pass, d);
         if (state->final_given && empty_h)
             memset(to_h, 0, size);
         if (state->final_given && empty_c)
@@ -355,9 +357,13 @@ static void begin_carry(const struct mlstm_state *state, const float *final, flo
 /* Rows that had ended before the window: their last state is the first. */
 static void pass_by(const struct mlstm_state *state, const float *final, float *carry, size_t row)
 {
-    for (int32_t b = 0; b < state->batch; b++)
-        if (state->ends[b] == 0)
-            memcpy(carry + (size_t)b * row, final + (size_t)b * row, row * sizeof *carry);
+    for (int32_t b = 0; b < state->batch; b++) {
+        float *to = carry + (size_t)b * row;
+        if (state->ends[b] == 0 && state->final_given)
+            memcpy(to, final + (size_t)b * row, row * sizeof *carry);
+        else if (state->ends[b] == 0)
+            memset(to, 0, row * sizeof *carry);
+    }
 }
 
 /* The gradient on a learned state is that of all rows. */
@@ -375,7 +381,7 @@ static void end_carry(const struct mlstm_state *state, struct mlstm_grads *grads
     for (int32_t i = 0; i < state->layout->directions; i++) {
         const struct direction *d = &state->layout->direction[i];
         const struct direction_state *s = &state->directions[i];
-        if (state->limited && state->final_given) {
+        if (state->limited) {
             pass_by(state, s->dc_final, s->dc_carry, s->carry_row);
             pass_by(state, s->dh_final, s->dh_carry, s->h_carry_row);
         }

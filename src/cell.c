@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cell.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "alloc.h"
@@ -74,10 +75,9 @@ void mlstm_cell_destroy(mlstm_cell *cell)
 
 mlstm_status mlstm_cell_set_forget_bias(mlstm_cell *cell, float forget_bias)
 {
-    REQUIRE_POINTER(cell);
+    REQUIRE_OPEN(cell);
     REQUIRE(isfinite(forget_bias), MLSTM_ERROR_INVALID_ARGUMENT,
             "forget_bias must be finite, got %g", (double)forget_bias);
-    REQUIRE_OPEN(cell);
     cell->options.forget_bias = forget_bias;
     return MLSTM_OK;
 }
@@ -138,9 +138,9 @@ mlstm_status mlstm_cell_set_norm(mlstm_cell *cell, int32_t norm, float epsilon)
 {
     REQUIRE_OPEN(cell);
     REQUIRE_CHOICE(norm, MLSTM_NORM_PRODUCTS);
-    REQUIRE(norm == MLSTM_NORM_NONE || (epsilon > 0.0f && isfinite(epsilon)),
-            MLSTM_ERROR_INVALID_ARGUMENT, "epsilon must be finite and above 0, got %g",
-            (double)epsilon);
+    REQUIRE(norm == MLSTM_NORM_NONE || (epsilon >= FLT_MIN && isfinite(epsilon)),
+            MLSTM_ERROR_INVALID_ARGUMENT, "epsilon must be finite and at least %g, got %g",
+            (double)FLT_MIN, (double)epsilon);
     cell->options.norm = norm;
     if (norm)
         cell->options.epsilon = epsilon;

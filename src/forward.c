@@ -42,15 +42,13 @@ static void plain_steps(const struct forward_pass *pass, const struct direction_
         return;
     }
     for (int32_t t = begin; t < end; t++)
-        for
-            EACH_RUN(run, state, state->position + t, row)
-            {
-                step->step_begin = t;
-                step->step_end = t + 1;
-                step->row_begin = run.begin;
-                step->row_end = run.end;
-                state->layout->kernels->cell_forward(step);
-            }
+        FOR_EACH_RUN (run, state, state->position + t, row) {
+            step->step_begin = t;
+            step->step_end = t + 1;
+            step->row_begin = run.begin;
+            step->row_end = run.end;
+            state->layout->kernels->cell_forward(step);
+        }
     step->step_begin = 0;
     step->row_begin = row.begin;
     step->row_end = row.end;

@@ -57,8 +57,8 @@ static inline bool next_run(const struct mlstm_state *state, int32_t slot, int32
 }
 
 /* For each run of rows in `within` that have a step in `slot`. */
-#define EACH_RUN(run, state, slot, within)                                                         \
-    (struct range run = {(within).begin, (within).begin};                                          \
-     next_run(state, slot, (within).end, &(run));)
+#define FOR_EACH_RUN(run, state, slot, within)                                                     \
+    for (struct range run = {(within).begin, (within).begin};                                      \
+         next_run(state, slot, (within).end, &(run));)
 
 #endif

@@ -238,6 +238,7 @@ static void settle_hidden(const struct walk *w, int32_t slot, struct range run)
         kernels->mix(rows_from(h_new, s->h_row, 0), none, none, h_next, s->h_row, rows, units);
 }
 
+/* Between meetings a worker touches its own rows alone. */
 static void forward_step(const struct walk *w, int32_t slot, int32_t t)
 {
     const struct mlstm_state *state = w->state;
@@ -252,35 +253,29 @@ static void forward_step(const struct walk *w, int32_t slot, int32_t t)
     const struct target sums = {PRODUCT_ZERO, state->sums, width, special.sums_panel,
                                 m->panels * m->width};
     struct grid grid = product_panels(w, m);
-    for
-        EACH_RUN(run, state, slot, grid.row)
-    matrix_multiply(w->stack, m, PART_H, recurrent_input(w, slot), &sums,
-                    (struct grid){.row = run, .panel = grid.panel});
+    FOR_EACH_RUN (run, state, slot, grid.row)
+        matrix_multiply(w->stack, m, PART_H, recurrent_input(w, slot), &sums,
+                        (struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
-    for
-        EACH_RUN(run, state, slot, w->row)
-        {
-            special.row_begin = run.begin;
-            special.row_end = run.end;
-            state->layout->kernels->special_forward(&special);
-            if (!p)
-                settle_hidden(w, slot, run);
-        }
-    wait_for_others(w);
+    FOR_EACH_RUN (run, state, slot, w->row) {
+        special.row_begin = run.begin;
+        special.row_end = run.end;
+        state->layout->kernels->special_forward(&special);
+        if (!p)
+            settle_hidden(w, slot, run);
+    }
     if (!p)
         return;
+    wait_for_others(w);
     const struct target h =
         rows_target(PRODUCT_ZERO, new_h(w, slot), s->h_row, (size_t)p->panels * (size_t)p->width);
     grid = product_panels(w, p);
-    for
-        EACH_RUN(run, state, slot, grid.row)
-    matrix_multiply(w->stack, p, 0, rows_from(special.out, s->row, 0), &h,
-                    (struct grid){.row = run, .panel = grid.panel});
+    FOR_EACH_RUN (run, state, slot, grid.row)
+        matrix_multiply(w->stack, p, 0, rows_from(special.out, s->row, 0), &h,
+                        (struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
-    for
-        EACH_RUN(run, state, slot, w->row)
-    settle_hidden(w, slot, run);
-    wait_for_others(w);
+    FOR_EACH_RUN (run, state, slot, w->row)
+        settle_hidden(w, slot, run);
 }
 
 /* What a later product over the whole chunk reads must be numbers where rows have ended, too. */
@@ -381,47 +376,39 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, struct 
         dh.at += step * dh.row;
 
     draw_masks(w, slot);
-    for
-        EACH_RUN(run, state, slot, w->row)
-        {
-            settle_hidden_back(w, slot, dh, run);
-            if (p)
-                pack_panels(state, p, (struct rows){state->dh_new, state->out_row}, run,
-                            (int32_t)step + run.begin);
-        }
-    wait_for_others(w);
+    FOR_EACH_RUN (run, state, slot, w->row) {
+        settle_hidden_back(w, slot, dh, run);
+        if (p)
+            pack_panels(state, p, (struct rows){state->dh_new, state->out_row}, run,
+                        (int32_t)step + run.begin);
+    }
     if (p) {
+        wait_for_others(w);
         const struct target out =
             rows_target(PRODUCT_ZERO, state->dout, state->out_row,
                         (size_t)p->parts[0].blocks * (size_t)p->parts[0].width);
         const struct grid grid = product_blocks(w, &p->parts[0]);
-        for
-            EACH_RUN(run, state, slot, grid.row)
-        matrix_multiply_back(w->stack, p, 0, state->dy + step * (size_t)p->width,
-                             state->chunk_rows * (size_t)p->width, &out,
-                             (struct grid){.row = run, .panel = grid.panel});
+        FOR_EACH_RUN (run, state, slot, grid.row)
+            matrix_multiply_back(w->stack, p, 0, state->dy + step * (size_t)p->width,
+                                 state->chunk_rows * (size_t)p->width, &out,
+                                 (struct grid){.row = run, .panel = grid.panel});
         wait_for_others(w);
     }
-    for
-        EACH_RUN(run, state, slot, w->row)
-        {
-            special.forward.row_begin = run.begin;
-            special.forward.row_end = run.end;
-            state->layout->kernels->special_backward(&special);
-        }
+    FOR_EACH_RUN (run, state, slot, w->row) {
+        special.forward.row_begin = run.begin;
+        special.forward.row_end = run.end;
+        state->layout->kernels->special_backward(&special);
+    }
     wait_for_others(w);
     const struct target sums = rows_target(PRODUCT_ZERO, state->dh_sums, state->out_row,
                                            (size_t)recurrent->blocks * (size_t)recurrent->width);
     const struct grid grid = product_blocks(w, recurrent);
-    for
-        EACH_RUN(run, state, slot, grid.row)
-    matrix_multiply_back(w->stack, m, PART_H, special.dsums, special.dgates_panel, &sums,
-                         (struct grid){.row = run, .panel = grid.panel});
+    FOR_EACH_RUN (run, state, slot, grid.row)
+        matrix_multiply_back(w->stack, m, PART_H, special.dsums, special.dgates_panel, &sums,
+                             (struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
-    for
-        EACH_RUN(run, state, slot, w->row)
-    carry_hidden(w, run);
-    wait_for_others(w);
+    FOR_EACH_RUN (run, state, slot, w->row)
+        carry_hidden(w, run);
 }
 
 /* The gradients of vectors over all steps of the chunk, each worker some panels. */
@@ -438,7 +425,7 @@ static void add_vector_gradients(const struct backward_pass *pass, const struct 
         .panel_begin = panel.begin,
         .panel_end = all.begin < all.end ? panel.end : panel.begin,
         .vectors = pass->grads->values + vectors->offset,
-        .bias = pass->grads->values + m->offset,
+        .bias = w->d->biased ? pass->grads->values + m->offset : NULL,
     };
     struct special *s = &v.backward.forward;
     s->row_end = pass->steps * state->batch;
@@ -447,13 +434,11 @@ static void add_vector_gradients(const struct backward_pass *pass, const struct 
         return;
     }
     for (int32_t t = 0; t < pass->steps; t++)
-        for
-            EACH_RUN(run, state, pass->first + t, ((struct range){0, state->batch}))
-            {
-                s->row_begin = t * state->batch + run.begin;
-                s->row_end = t * state->batch + run.end;
-                layout->kernels->special_vectors(&v);
-            }
+        FOR_EACH_RUN (run, state, pass->first + t, ((struct range){0, state->batch})) {
+            s->row_begin = t * state->batch + run.begin;
+            s->row_end = t * state->batch + run.end;
+            layout->kernels->special_vectors(&v);
+        }
 }
 
 void special_backward_steps(const struct backward_pass *pass, int32_t direction, struct rows dh,

@@ -137,6 +137,8 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
     REQUIRE(window >= 0, MLSTM_ERROR_INVALID_ARGUMENT, "window must be at least 0, got %d", window);
     REQUIRE(batch <= INT32_MAX / 8, MLSTM_ERROR_TOO_LARGE, "a batch of %d cannot be addressed",
             batch);
+    REQUIRE(window <= INT32_MAX / batch, MLSTM_ERROR_TOO_LARGE,
+            "a window of %d steps of %d rows cannot be addressed", window, batch);
     struct layout *layout = stack->layout;
     const bool whole = reads_backwards(layout);
     REQUIRE(!whole || window > 0, MLSTM_ERROR_INVALID_ARGUMENT, "%s",
@@ -473,9 +475,9 @@ static size_t h_size(const struct mlstm_state *state, int32_t direction)
 }
 
 /* Goes through the directions with `values` at the block of each in the state tensor. */
-#define EACH_BLOCK(state, values)                                                                  \
-    (int32_t d = 0; d < (state)->layout->directions;                                               \
-     (values) += c_size(state, d) + h_size(state, d), d++)
+#define FOR_EACH_BLOCK(state, values)                                                              \
+    for (int32_t d = 0; d < (state)->layout->directions;                                           \
+         (values) += c_size(state, d) + h_size(state, d), d++)
 
 mlstm_status mlstm_state_set(mlstm_state *state, const float *values, size_t count)
 {
@@ -483,9 +485,8 @@ mlstm_status mlstm_state_set(mlstm_state *state, const float *values, size_t cou
     REQUIRE_POINTER(values);
     REQUIRE_COUNT(count, mlstm_state_size(state));
     begin_anew(state);
-    for
-        EACH_BLOCK(state, values)
-    set_direction(state, d, values, values + c_size(state, d));
+    FOR_EACH_BLOCK (state, values)
+        set_direction(state, d, values, values + c_size(state, d));
     return MLSTM_OK;
 }
 
@@ -494,9 +495,8 @@ mlstm_status mlstm_state_get(const mlstm_state *state, float *values, size_t cou
     REQUIRE_POINTER(state);
     REQUIRE_POINTER(values);
     REQUIRE_COUNT(count, mlstm_state_size(state));
-    for
-        EACH_BLOCK(state, values)
-    get_direction(state, d, values, values + c_size(state, d));
+    FOR_EACH_BLOCK (state, values)
+        get_direction(state, d, values, values + c_size(state, d));
     return MLSTM_OK;
 }
 
@@ -558,15 +558,13 @@ mlstm_status mlstm_state_set_final_grad(mlstm_state *state, const float *values,
         return MLSTM_OK;
     }
     REQUIRE_COUNT(count, mlstm_state_size(state));
-    for
-        EACH_BLOCK(state, values)
-        {
-            const struct direction_state *s = &state->directions[d];
-            copy_rows(values, (size_t)cells(state, d), s->dc_final, s->carry_row, state->batch,
-                      cells(state, d));
-            copy_rows(values + c_size(state, d), (size_t)recurrent(state, d), s->dh_final,
-                      s->h_carry_row, state->batch, recurrent(state, d));
-        }
+    FOR_EACH_BLOCK (state, values) {
+        const struct direction_state *s = &state->directions[d];
+        copy_rows(values, (size_t)cells(state, d), s->dc_final, s->carry_row, state->batch,
+                  cells(state, d));
+        copy_rows(values + c_size(state, d), (size_t)recurrent(state, d), s->dh_final,
+                  s->h_carry_row, state->batch, recurrent(state, d));
+    }
     state->final_given = true;
     return MLSTM_OK;
 }
@@ -578,14 +576,12 @@ mlstm_status mlstm_state_get_initial_grad(const mlstm_state *state, float *value
     REQUIRE_COUNT(count, mlstm_state_size(state));
     REQUIRE(state->backward_done, MLSTM_ERROR_ORDER, "%s",
             "there was no backward pass since the window began");
-    for
-        EACH_BLOCK(state, values)
-        {
-            const struct direction_state *s = &state->directions[d];
-            copy_rows(s->dc_carry, s->carry_row, values, (size_t)cells(state, d), state->batch,
-                      cells(state, d));
-            copy_rows(s->dh_carry, s->h_carry_row, values + c_size(state, d),
-                      (size_t)recurrent(state, d), state->batch, recurrent(state, d));
-        }
+    FOR_EACH_BLOCK (state, values) {
+        const struct direction_state *s = &state->directions[d];
+        copy_rows(s->dc_carry, s->carry_row, values, (size_t)cells(state, d), state->batch,
+                  cells(state, d));
+        copy_rows(s->dh_carry, s->h_carry_row, values + c_size(state, d),
+                  (size_t)recurrent(state, d), state->batch, recurrent(state, d));
+    }
     return MLSTM_OK;
 }

@@ -38,9 +38,9 @@ struct direction_state {
     float *normal, *normal_h; /* panels as gates */
     float *normal_c;          /* [slots, B, row] */
     float *scales;            /* [slots, B, SCALES] */
-    float *c_new;             /* [slots, B, row]: c before zoneout */
+    float *c_new;             /* [slots, B, row]: c after clip, before zoneout */
     float *unprojected;       /* [slots, B, row] */
-    float *h_new;             /* [slots, B, h_row]: h before clip and zoneout */
+    float *h_new;             /* [slots, B, h_row]: h after clip, before zoneout */
     float *h_read;            /* [slots, B, h_row]: h as the kernel reads it */
 };
 

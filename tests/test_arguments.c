@@ -286,6 +286,7 @@ static void options(void **unused)
     REFUSE(mlstm_cell_set_norm(cell, 3, 1), INVALID_ARGUMENT, "got 3");
     REFUSE(mlstm_cell_set_norm(cell, -1, 1), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_cell_set_norm(cell, 1, 0), INVALID_ARGUMENT, "epsilon");
+    REFUSE(mlstm_cell_set_norm(cell, 1, 1e-39f), INVALID_ARGUMENT, "epsilon");
     REFUSE(mlstm_cell_set_norm(cell, 2, -0.5f), INVALID_ARGUMENT, "-0.5");
     REFUSE(mlstm_cell_set_norm(cell, 1, NAN), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_cell_set_norm(cell, 2, INFINITY), INVALID_ARGUMENT, "inf");
@@ -458,6 +459,7 @@ static void making_states(void **unused)
     REFUSE(mlstm_state_create(stack, 2, -1, made), INVALID_ARGUMENT, "got -1");
     REFUSE(mlstm_state_create(stack, INT32_MAX, 3, made), TOO_LARGE, "2147483647");
     REFUSE(mlstm_state_create(stack, INT32_MAX / 8, INT32_MAX, made), TOO_LARGE, "2147483647");
+    REFUSE(mlstm_state_create(stack, 65536, 32768, made), TOO_LARGE, "32768");
     REFUSE(mlstm_state_set_threads(NULL, 2), INVALID_ARGUMENT, "state");
     REFUSE(mlstm_state_set_threads(state, 0), INVALID_ARGUMENT, "got 0");
     REFUSE(mlstm_state_set_threads(state, -2), INVALID_ARGUMENT, "got -2");

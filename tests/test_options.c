@@ -102,6 +102,34 @@ static void parameters_are_the_model(struct subject *p)
     free_model(copy);
 }
 
+/* One update by all gradients at once changes what has a name, and nothing else. */
+static void updates_reach_the_parameters_alone(struct subject *p)
+{
+    const size_t count = param_numbers(&p->s);
+    struct model *copy = new_model(&p->s, 99);
+    float *params = floats(count), norm;
+    double sum = 0;
+    mlstm_optimizer *sgd;
+    run_model(p->m, p->m->state, p->m->grads, p->other);
+    for (size_t i = 0; i < count; i++)
+        sum += (double)p->other->dparams[i] * (double)p->other->dparams[i];
+    assert_ok(mlstm_grads_norm(p->m->grads, &norm));
+    assert_true(fabs((double)norm - sqrt(sum)) <= 1e-5 * sqrt(sum));
+
+    assert_ok(mlstm_sgd_create(p->m->stack, 0.01f, 0, 0, &sgd));
+    assert_ok(mlstm_apply_grads(sgd, p->m->stack, p->m->grads));
+    get_params(p->m->stack, params);
+    set_params(copy->stack, params);
+    struct model m = *p->m;
+    m.stack = copy->stack;
+    run_model(p->m, p->m->state, p->m->grads, p->whole);
+    run_model(&m, copy->state, copy->grads, p->other);
+    assert_same_results(&p->s, p->other, p->whole);
+    mlstm_optimizer_destroy(sgd);
+    test_free(params);
+    free_model(copy);
+}
+
 static void a_record_can_be_walked_again(struct subject *p)
 {
     memcpy(p->other->y, p->whole->y, y_numbers(&p->s) * sizeof(float));
@@ -352,6 +380,7 @@ int main(void)
         {"windows and inference", windows_and_inference_are_the_window, is_one_way},
         {"threads agree", threads_agree, NULL},
         {"parameters are the model", parameters_are_the_model, NULL},
+        {"updates reach the parameters alone", updates_reach_the_parameters_alone, NULL},
         {"a record can be walked again", a_record_can_be_walked_again, NULL},
         {"NaN leaves no trace", nan_leaves_no_trace, NULL},
         {"rows are independent", rows_are_independent, NULL},

@@ -250,6 +250,30 @@ static void rows_end_as_if_alone(struct subject *p)
     }
 }
 
+static void spoil_row(const struct shape *s, float *state, int32_t row)
+{
+    FOR_EACH_BLOCK(s, for (int32_t u = 0; u < width; u++)
+                          state[s->batch * offset + row * width + u] = NAN);
+}
+
+/* NaN in the state of a row that has ended already is nobody else's. */
+static void ended_rows_keep_their_nan(struct subject *p)
+{
+    struct shape *s = &p->m->shape;
+    int32_t lengths[MOST_ROWS];
+    for (int32_t row = 0; row < s->batch; row++)
+        lengths[row] = row == s->batch / 2 ? 0 : s->steps;
+    s->lengths = lengths;
+    run_model(p->m, p->m->state, p->m->grads, p->whole);
+    spoil_row(s, p->m->initial_state, s->batch / 2);
+    run_model(p->m, p->m->state, p->m->grads, p->other);
+    assert_same_bits("y", p->other->y, p->whole->y, y_numbers(s));
+    assert_same_bits("dx", p->other->dx, p->whole->dx, x_numbers(s));
+    assert_same_bits("dparams", p->other->dparams, p->whole->dparams, param_numbers(s));
+    assert_same_bits("dinitial state", p->other->dinitial_state, p->whole->dinitial_state,
+                     state_numbers(s));
+}
+
 /* Lengths that nothing reaches are as good as none. */
 static void far_ends_change_nothing(struct subject *p)
 {
@@ -539,6 +563,7 @@ int main(void)
     static const struct property properties[] = {
         {"rows end as if alone", rows_end_as_if_alone, NULL},
         {"far ends change nothing", far_ends_change_nothing, NULL},
+        {"ended rows keep their NaN", ended_rows_keep_their_nan, NULL},
         {"nothing is nothing", nothing_is_nothing, NULL},
         {"inference ends too", inference_ends_too, is_one_way},
         {"windows overlap", windows_overlap, is_one_way},

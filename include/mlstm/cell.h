@@ -136,8 +136,8 @@ MLSTM_API mlstm_status mlstm_cell_set_cell_clip(mlstm_cell *cell, float clip);
 /**
  * Couples the forget gate to the input gate, `f = 1 - i` (the CIFG of Greff et al. 2017; ONNX
  * `input_forget`). The columns f of kernel and bias stay, so that shapes are the same for all layers,
- * but no gate reads them: their gradient is 0. With ::MLSTM_NORM_PRODUCTS they count in the mean and
- * the variance.
+ * but no gate reads them: their gradient is 0, except that of the kernel with ::MLSTM_NORM_PRODUCTS,
+ * where they count in the mean and the variance.
  *
  * @param coupled 0 or 1
  */
@@ -170,7 +170,8 @@ enum mlstm_norm {
  * normalisation, as TensorFlow's `beta`.
  *
  * @param norm    one of ::mlstm_norm
- * @param epsilon finite and above 0 (TensorFlow: 1e-12, PyTorch: 1e-5); not read with ::MLSTM_NORM_NONE
+ * @param epsilon finite and no denormal (TensorFlow: 1e-12, PyTorch: 1e-5); not read with
+ *                ::MLSTM_NORM_NONE
  */
 MLSTM_API mlstm_status mlstm_cell_set_norm(mlstm_cell *cell, int32_t norm, float epsilon);
 

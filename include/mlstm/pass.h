@@ -68,7 +68,7 @@ MLSTM_API mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *stat
  * through the last state, and ::mlstm_state_get_initial_grad reads what leaves through the first.
  *
  * The record is not changed, so several backward passes may walk one window. The parameters must be
- * those that the forward pass used.
+ * those that the forward pass used, except for steps that ::mlstm_state_keep_steps kept.
  *
  * @param dy          `[T,B,O]`, T = ::mlstm_state_steps: gradient with respect to y
  * @param dh_top      `[T,B,D]`: gradient with respect to h of the top layer, as ::mlstm_state_get_top

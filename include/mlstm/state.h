@@ -25,8 +25,9 @@ extern "C" {
  * the tensor is their `[2,B,H_l]` blocks one after the other; a layer with a projection has c `[B,H]`,
  * then h `[B,P]`, and a bidirectional one the block of its forward direction, then that of its reverse one.
  *
- * Nothing happens to c and h behind the caller's back: each step moves them on, ::mlstm_state_set and
- * ::mlstm_state_zero replace them, ::mlstm_state_begin_window keeps them. Truncated backpropagation
+ * Nothing happens to c and h behind the caller's back: each step moves them on, ::mlstm_state_set,
+ * ::mlstm_state_set_layer, ::mlstm_state_zero and ::mlstm_state_begin_sequence replace them,
+ * ::mlstm_state_begin_window keeps them. Truncated backpropagation
  * over windows of T steps is therefore:
  *
  *     mlstm_state_zero(state);                        once for each sequence
@@ -52,7 +53,8 @@ typedef struct mlstm_state mlstm_state;
  *                    nothing and takes any number of steps. A stack with a bidirectional layer needs
  *                    a window
  * @param[out] state  the new state; free it with ::mlstm_state_destroy
- * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, `batch` below 1 or `window` below 0
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, `batch` below 1, `window` below 0, or 0 with a
+ *         bidirectional layer
  * @retval MLSTM_ERROR_TOO_LARGE
  * @retval MLSTM_ERROR_OUT_OF_MEMORY
  */
@@ -86,7 +88,8 @@ MLSTM_API mlstm_status mlstm_state_zero(mlstm_state *state);
 /**
  * As ::mlstm_state_zero, but layers with a learned state begin with theirs, the same for all rows.
  * In the window that begins here, and in no later one, ::mlstm_backward adds to the gradients of these
- * parameters.
+ * parameters. ::mlstm_state_set_layer, ::mlstm_state_keep_steps and ::mlstm_state_set_training begin a
+ * later one.
  *
  * @param stack read as in a pass
  * @retval MLSTM_ERROR_MISMATCH the state was made from another stack
@@ -100,9 +103,13 @@ MLSTM_API mlstm_status mlstm_state_begin_window(mlstm_state *state);
  * Begins a window whose first steps are the last ones that were recorded: truncated backpropagation
  * with overlap (Williams & Peng 1990), forward k1 steps at a time and back through k2:
  *
- *     mlstm_state_keep_steps(state, k2 - k1);
+ *     const int32_t n = mlstm_state_steps(state);
+ *     mlstm_state_keep_steps(state, n < k2 - k1 ? n : k2 - k1);
  *     mlstm_forward(stack, state, x, k1, y);
- *     mlstm_backward(stack, state, dy, ...);     dy [k2,B,O], 0 for the steps whose loss has counted
+ *     mlstm_backward(stack, state, dy, ...);   dy [mlstm_state_steps,B,O], 0 where the loss has counted
+ *
+ * The window of the state must hold k2 steps. Kept steps stay as recorded: where parameters have changed
+ * since, their part of the gradient is the usual approximation.
  *
  * @param steps 0 to ::mlstm_state_steps
  * @retval MLSTM_ERROR_INVALID_ARGUMENT

@@ -145,7 +145,7 @@ struct special {
     float *normal_c;          /* [B, row] */
     float *scales;            /* [B, SCALES]: one over each deviation */
     const float *c;           /* [B, row] before the step, */
-    float *c_new, *c_next;    /* before zoneout, and after; one array where there is none */
+    float *c_new, *c_next;    /* clipped, before zoneout and after; one array where there is none */
     float *tanh_c, *out;
     size_t row;
     const float *drop;   /* [B, mask_row] on j; NULL for none */
@@ -175,7 +175,7 @@ struct special_backward {
 struct special_vectors {
     struct special_backward backward; /* of the first step; its rows are of all */
     int32_t panel_begin, panel_end;
-    float *vectors, *bias; /* panels as `vectors` and `bias` forward; the bias only with a norm */
+    float *vectors, *bias; /* panels as `vectors` and `bias` forward; the bias with a norm, NULL for none */
 };
 
 /* Random masks: out[r, u] is `chosen` with probability `rate`, otherwise `other`. */

@@ -72,6 +72,10 @@ INLINE void mask_block(const struct mask *m, int32_t row, int32_t unit, ivec lim
     const uint32_t counter[4] = {(uint32_t)unit / 4, (uint32_t)row, m->step, m->stream};
     ivec words[4];
     vec v[4];
+    if (m->rate >= 1.0f) {
+        out[0] = out[1] = out[2] = out[3] = splat(m->chosen);
+        return;
+    }
     philox_lanes(counter, m->key, words);
     for (int32_t w = 0; w < 4; w++) {
         const ivec upper = (words[w] >> 8) & isplat(0xffffff);

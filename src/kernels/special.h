@@ -185,13 +185,13 @@ INLINE void sum_products(const struct special *s, float *gates, const float *sum
 /* The gates' inputs of one row, in `gates`. */
 INLINE void special_sum(const struct special *s, int32_t row)
 {
-    const size_t begin = panel_at(0, 0, row);
-    float *gates = s->gates + begin, *scales = s->scales + (size_t)row * SCALES;
+    const size_t begin = panel_at(0, 0, row), scales = (size_t)row * SCALES;
+    float *gates = s->gates + begin;
     const float *sums = s->sums + begin;
     if (s->gain_h >= 0)
-        sum_products(s, gates, sums, s->normal + begin, s->normal_h + begin, scales);
+        sum_products(s, gates, sums, s->normal + begin, s->normal_h + begin, s->scales + scales);
     else if (s->gain >= 0)
-        sum_gates(s, gates, sums, s->normal + begin, scales);
+        sum_gates(s, gates, sums, s->normal + begin, s->scales + scales);
     else
         for (int32_t p = 0; p < s->panels; p++)
             for (int32_t g = 0; g < 4; g++) {
@@ -221,12 +221,14 @@ INLINE void special_input(const struct special *s, int32_t row, int32_t p)
     store(s->c_new + at, c * f + i * j);
 }
 
-/* Of c or of what is clipped: (c - mean) / deviation. */
-INLINE void normalise_c(const struct special *s, const float *c, float *normal, float *scales)
+/* The new c of a row: (c - mean) / deviation. */
+INLINE void normalise_c(const struct special *s, int32_t row)
 {
     const struct span all = row_span(s);
+    const float *c = s->c_new + (size_t)row * s->row;
+    float *normal = s->normal_c + (size_t)row * s->row;
     vec mean[4], scale[4];
-    find_moments(&all, c, s->epsilon, mean, scale, scales);
+    find_moments(&all, c, s->epsilon, mean, scale, s->scales + (size_t)row * SCALES + SCALE_C);
     for (int32_t p = 0; p < s->panels; p++)
         store(normal + p * W,
               keep_existing(s->keep, s->panels, p, (load(c + p * W) - mean[0]) * scale[0]));
@@ -235,23 +237,21 @@ INLINE void normalise_c(const struct special *s, const float *c, float *normal, 
 /* Norm and clip of the new c of a row; what tanh reads where that is something else. */
 INLINE void special_settle(const struct special *s, int32_t row)
 {
-    const size_t begin = (size_t)row * s->row;
-    float *c_new = s->c_new + begin, *normal = s->normal_c + begin;
-    float *scales = s->scales + (size_t)row * SCALES + SCALE_C;
     const bool together = s->norm_c >= 0 && !s->norm_c_apart;
     if (together)
-        normalise_c(s, c_new, normal, scales);
+        normalise_c(s, row);
     for (int32_t p = 0; p < s->panels; p++) {
-        vec v = load(c_new + p * W);
+        const size_t at = (size_t)row * s->row + (size_t)p * W;
+        vec v = load(s->c_new + at);
         if (together)
-            v = load(normal + p * W) * vector_at(s, s->norm_c, p, 0) +
+            v = load(s->normal_c + at) * vector_at(s, s->norm_c, p, 0) +
                 vector_at(s, s->norm_c, p, 1);
         if (s->cell_clip > 0.0f)
             v = at_least(at_most(v, s->cell_clip), -s->cell_clip);
-        store(c_new + p * W, v);
+        store(s->c_new + at, v);
     }
     if (s->norm_c_apart)
-        normalise_c(s, c_new, normal, scales);
+        normalise_c(s, row);
 }
 
 /* o, tanh, the output, and c after zoneout. */
@@ -507,7 +507,8 @@ static void special_vectors(const struct special_vectors *v)
             add_peepholes(v, p);
         if (s->gain >= 0) {
             add_gates(v, p, s->normal, vector_gradient(v, s->gain, p));
-            add_gates(v, p, NULL, v->bias + (size_t)p * s->bias_panel);
+            if (v->bias)
+                add_gates(v, p, NULL, v->bias + (size_t)p * s->bias_panel);
         }
         if (s->gain_h >= 0)
             add_gates(v, p, s->normal_h, vector_gradient(v, s->gain_h, p));
