@@ -53,10 +53,16 @@ static inline bool options_special(const struct options *o)
            o->recurrent_dropout > 0.0f;
 }
 
+/* Whether the layer meets its neighbours with more than h. */
+static inline bool options_joined(const struct options *o)
+{
+    return o->skip || o->merge || o->dropout > 0.0f;
+}
+
 /* Whether the layer is of nothing but the plain kernel and its bias. */
 static inline bool options_plain(const struct options *o)
 {
-    return !options_special(o) && !o->skip && !o->merge && !(o->dropout > 0.0f);
+    return !options_special(o) && !options_joined(o);
 }
 
 #endif

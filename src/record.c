@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "record.h"
 
+#include <assert.h>
+
 /* An arena on its way to be filled, or, without a base, to be measured. */
 struct plan {
     struct mlstm_state *state;
@@ -38,25 +40,26 @@ static void add_record(struct mlstm_state *state, float *values, size_t step, in
             (struct record){.values = values, .step = step, .panel = panel, .panels = panels};
 }
 
-/* [slots, B, row], or [B, row] where nothing is recorded. Vectors may reach beyond the last row. */
-static float *take_steps(struct plan *plan, size_t row)
+/* [steps, B, row]. Vectors may reach beyond the last row. */
+static float *take_rows(struct plan *plan, int32_t steps, size_t row)
 {
     struct mlstm_state *state = plan->state;
     const size_t batch = (size_t)state->batch, w = (size_t)state->layout->kernels->width;
-    const size_t steps = state->window > 0 ? (size_t)state->slots : 1;
-    float *values = take(plan, steps * batch + w, row, 1);
+    float *values = take(plan, (size_t)steps * batch + w, row, 1);
     add_record(state, values, batch * row, 1, 0);
     return values;
 }
 
-/* [slots, B, row] even where nothing is recorded. */
+/* [slots, B, row]. */
 static float *take_slots(struct plan *plan, size_t row)
 {
-    struct mlstm_state *state = plan->state;
-    const size_t batch = (size_t)state->batch, w = (size_t)state->layout->kernels->width;
-    float *values = take(plan, (size_t)state->slots * batch + w, row, 1);
-    add_record(state, values, batch * row, 1, 0);
-    return values;
+    return take_rows(plan, plan->state->slots, row);
+}
+
+/* [slots, B, row], or [B, row] where nothing is recorded. */
+static float *take_steps(struct plan *plan, size_t row)
+{
+    return take_rows(plan, plan->state->window > 0 ? plan->state->slots : 1, row);
 }
 
 /* Panels as the gates: recorded, or of one chunk. */
@@ -149,8 +152,7 @@ static void lay_out_junction(struct plan *plan, int32_t index)
     const struct options *o = &layer->options;
     const size_t w = (size_t)layout->kernels->width;
     struct junction *j = &plan->state->junctions[index];
-    *j = (struct junction){.joined = o->skip || o->merge || o->dropout > 0.0f,
-                           .first = layer->first};
+    *j = (struct junction){.joined = options_joined(o), .first = layer->first};
     j->in_row = round_up((size_t)o->input, w);
     j->out_row = round_up((size_t)layer->outputs, w);
     j->c_row = round_up((size_t)layer->cells, w);
@@ -189,7 +191,7 @@ static struct needs add_up_needs(const struct layout *layout)
         n.row = larger(n.row, round_up(units, 4 * w));
         n.row = larger(n.row, round_up((size_t)layer->outputs, 4 * w));
         n.row = larger(n.row, round_up((size_t)layer->cells, 4 * w));
-        n.joined = n.joined || o->skip || o->merge || o->dropout > 0.0f;
+        n.joined = n.joined || options_joined(o);
         n.special = n.special || options_special(o);
         n.norm = n.norm || o->norm;
         n.apart = n.apart || o->norm == MLSTM_NORM_PRODUCTS;
@@ -266,9 +268,14 @@ void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     for (int32_t l = 0; l < state->layout->layers; l++)
         lay_out_junction(&plan, l);
     lay_out_shared(&plan);
+    assert((size_t)state->record_count <= record_limit(state->layout));
 }
+
+/* Of a direction: gates, tanh_c and what lay_out_special takes; of a layer: what lay_out_junction does. */
+enum { DIRECTION_RECORDS = 10, LAYER_RECORDS = 6 };
 
 size_t record_limit(const struct layout *layout)
 {
-    return 10 * (size_t)layout->directions + 6 * (size_t)layout->layers + 1;
+    return DIRECTION_RECORDS * (size_t)layout->directions + LAYER_RECORDS * (size_t)layout->layers +
+           1;
 }
