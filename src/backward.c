@@ -222,21 +222,20 @@ static void prepare_ends(const struct backward_pass *pass, int32_t direction, st
     const bool joined = state->junctions[d->layer].joined, empty_h = !dh->at, empty_c = !dc->at;
     float *to_h = joined && (empty_h || layer->directions == 2) ? state->dh_part : state->dh_out;
     float *to_c = joined && (empty_c || layer->directions == 2) ? state->dc_part : state->dc_out;
+    if (worker->index == 0)
+        clear_ended_gates(pass, d);
     if (state->final_given) {
         dh->at = to_h;
         dc->at = to_c;
     }
-    if (worker->index == 0) {
+    if (state->final_given && worker->index == 0) {
         const size_t size = (size_t)pass->steps * (size_t)state->batch * dh->row * sizeof *to_h;
-        clear_ended_gates(pass, d);
-        if (state->final_given && empty_h)
+        if (empty_h)
             memset(to_h, 0, size);
-        if (state->final_given && empty_c)
+        if (empty_c)
             memset(to_c, 0, size);
-        if (state->final_given) {
-            enter_at_ends(pass, s->dh_final, s->h_carry_row, layer->recurrent, to_h, dh->row);
-            enter_at_ends(pass, s->dc_final, s->carry_row, layer->options.hidden, to_c, dc->row);
-        }
+        enter_at_ends(pass, s->dh_final, s->h_carry_row, layer->recurrent, to_h, dh->row);
+        enter_at_ends(pass, s->dc_final, s->carry_row, layer->options.hidden, to_c, dc->row);
     }
     worker_wait(worker);
 }
