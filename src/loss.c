@@ -2,6 +2,7 @@
 #include <mlstm/loss.h>
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "float_mode.h"
@@ -146,26 +147,41 @@ static struct term sigmoid(double logit, double target, double delta)
                          (logit < 0.0 ? e : 1.0) / (1.0 + e) - target};
 }
 
-/* Outputs, targets and what is wanted of them, as in loss.h. */
+/* Rows of outputs and targets and what is wanted of them, as in loss.h; without weights all count. */
 struct arrays {
-    const float *outputs, *targets;
-    size_t count;
+    const float *outputs, *targets, *weights;
+    size_t rows, columns;
     double delta;
     float *doutputs, *loss;
 };
 
+static inline double weight_of(const struct arrays *a, size_t row)
+{
+    return a->weights ? (double)a->weights[row] : 1.0;
+}
+
 static inline void mean_of(struct term (*term)(double, double, double), const struct arrays *a)
 {
-    const double scale = 1.0 / (double)a->count;
+    size_t counted = 0;
+    for (size_t r = 0; r < a->rows; r++)
+        counted += !a->weights || a->weights[r] != 0.0f;
+    const double count = counted > 0 ? (double)counted * (double)a->columns : 1.0;
+    const double scale = 1.0 / count;
     double total = 0.0;
-    for (size_t i = 0; i < a->count; i++) {
-        const struct term t = term((double)a->outputs[i], (double)a->targets[i], a->delta);
-        total += t.loss;
-        if (a->doutputs)
-            a->doutputs[i] = (float)(scale * t.slope);
+    for (size_t r = 0; r < a->rows; r++) {
+        const double weight = weight_of(a, r);
+        const bool counts = !a->weights || a->weights[r] != 0.0f;
+        for (size_t i = r * a->columns; i < (r + 1) * a->columns; i++) {
+            const struct term t = counts
+                                      ? term((double)a->outputs[i], (double)a->targets[i], a->delta)
+                                      : (struct term){0.0, 0.0};
+            total += weight * t.loss;
+            if (a->doutputs)
+                a->doutputs[i] = (float)(scale * (weight * t.slope));
+        }
     }
     if (a->loss)
-        *a->loss = (float)(total / (double)a->count);
+        *a->loss = (float)(total / count);
 }
 
 static APART void mean_squared(const struct arrays *arrays)
@@ -205,7 +221,8 @@ mlstm_status mlstm_squared_error(const float *outputs, const float *targets, siz
                                  float *doutputs, float *loss)
 {
     REQUIRE_ARRAYS(outputs, targets, count);
-    in_own_mode(mean_squared, &(struct arrays){outputs, targets, count, 0.0, doutputs, loss});
+    in_own_mode(mean_squared,
+                &(struct arrays){outputs, targets, NULL, 1, count, 0.0, doutputs, loss});
     return MLSTM_OK;
 }
 
@@ -213,7 +230,8 @@ mlstm_status mlstm_absolute_error(const float *outputs, const float *targets, si
                                   float *doutputs, float *loss)
 {
     REQUIRE_ARRAYS(outputs, targets, count);
-    in_own_mode(mean_absolute, &(struct arrays){outputs, targets, count, 0.0, doutputs, loss});
+    in_own_mode(mean_absolute,
+                &(struct arrays){outputs, targets, NULL, 1, count, 0.0, doutputs, loss});
     return MLSTM_OK;
 }
 
@@ -224,7 +242,7 @@ mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t
     REQUIRE(isfinite(delta) && delta > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,
             "delta must be finite and above 0, got %g", (double)delta);
     in_own_mode(mean_huber,
-                &(struct arrays){outputs, targets, count, (double)delta, doutputs, loss});
+                &(struct arrays){outputs, targets, NULL, 1, count, (double)delta, doutputs, loss});
     return MLSTM_OK;
 }
 
@@ -232,6 +250,35 @@ mlstm_status mlstm_sigmoid_cross_entropy(const float *logits, const float *targe
                                          float *dlogits, float *loss)
 {
     REQUIRE_ARRAYS(logits, targets, count);
-    in_own_mode(mean_sigmoid, &(struct arrays){logits, targets, count, 0.0, dlogits, loss});
+    in_own_mode(mean_sigmoid,
+                &(struct arrays){logits, targets, NULL, 1, count, 0.0, dlogits, loss});
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_weighted_loss(int32_t kind, const float *outputs, const float *targets,
+                                 const float *weights, size_t rows, int32_t columns, float delta,
+                                 float *doutputs, float *loss)
+{
+    static void (*const means[])(const struct arrays *) = {
+        [MLSTM_SQUARED_ERROR] = mean_squared,
+        [MLSTM_ABSOLUTE_ERROR] = mean_absolute,
+        [MLSTM_HUBER_LOSS] = mean_huber,
+        [MLSTM_SIGMOID_CROSS_ENTROPY] = mean_sigmoid,
+    };
+    REQUIRE(kind >= MLSTM_SQUARED_ERROR && kind <= MLSTM_SIGMOID_CROSS_ENTROPY,
+            MLSTM_ERROR_INVALID_ARGUMENT, "there is no loss %d", kind);
+    REQUIRE_POINTER(outputs);
+    REQUIRE_POINTER(targets);
+    REQUIRE_POINTER(weights);
+    REQUIRE(rows >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "rows must be at least 1, got %zu", rows);
+    REQUIRE(columns >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "columns must be at least 1, got %d",
+            columns);
+    REQUIRE(rows <= PTRDIFF_MAX / sizeof *outputs / (size_t)columns, MLSTM_ERROR_TOO_LARGE,
+            "[%zu, %d] outputs cannot be addressed", rows, columns);
+    REQUIRE(kind != MLSTM_HUBER_LOSS || (isfinite(delta) && delta > 0.0f),
+            MLSTM_ERROR_INVALID_ARGUMENT, "delta must be finite and above 0, got %g",
+            (double)delta);
+    in_own_mode(means[kind], &(struct arrays){outputs, targets, weights, rows, (size_t)columns,
+                                              (double)delta, doutputs, loss});
     return MLSTM_OK;
 }

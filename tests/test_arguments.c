@@ -841,6 +841,16 @@ static void losses(void **unused)
     REFUSE(mlstm_absolute_error(NULL, dy, 4, d, loss), INVALID_ARGUMENT, "outputs");
     REFUSE(mlstm_absolute_error(dy, NULL, 4, d, loss), INVALID_ARGUMENT, "targets");
     REFUSE(mlstm_absolute_error(dy, dy, 0, d, loss), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_weighted_loss(-1, dy, dy, dy, 2, 2, 1, d, loss), INVALID_ARGUMENT, "loss -1");
+    REFUSE(mlstm_weighted_loss(4, dy, dy, dy, 2, 2, 1, d, loss), INVALID_ARGUMENT, "loss 4");
+    REFUSE(mlstm_weighted_loss(0, NULL, dy, dy, 2, 2, 1, d, loss), INVALID_ARGUMENT, "outputs");
+    REFUSE(mlstm_weighted_loss(1, dy, NULL, dy, 2, 2, 1, d, loss), INVALID_ARGUMENT, "targets");
+    REFUSE(mlstm_weighted_loss(3, dy, dy, NULL, 2, 2, 1, d, loss), INVALID_ARGUMENT, "weights");
+    REFUSE(mlstm_weighted_loss(0, dy, dy, dy, 0, 2, 1, d, loss), INVALID_ARGUMENT, "got 0");
+    REFUSE(mlstm_weighted_loss(0, dy, dy, dy, 2, -2, 1, d, loss), INVALID_ARGUMENT, "got -2");
+    REFUSE(mlstm_weighted_loss(0, dy, dy, dy, SIZE_MAX / 2, 2, 1, d, loss), TOO_LARGE, "2]");
+    REFUSE(mlstm_weighted_loss(2, dy, dy, dy, 2, 2, 0, d, loss), INVALID_ARGUMENT, "delta");
+    REFUSE(mlstm_weighted_loss(2, dy, dy, dy, 2, 2, NAN, d, loss), INVALID_ARGUMENT, "nan");
     REFUSE(mlstm_huber_loss(NULL, dy, 4, 1, d, loss), INVALID_ARGUMENT, "outputs");
     REFUSE(mlstm_huber_loss(dy, NULL, 4, 1, d, loss), INVALID_ARGUMENT, "targets");
     REFUSE(mlstm_huber_loss(dy, dy, 0, 1, d, loss), INVALID_ARGUMENT, "got 0");

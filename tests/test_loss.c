@@ -347,6 +347,40 @@ static void means(void **state)
             check_pointwise(&pointwise[p], &random, counts[c]);
 }
 
+/* Rows count by their weight, and not at all with 0, whatever is in them. */
+static void rows_have_weights(void **state)
+{
+    (void)state;
+    enum { ROWS = 37, COLUMNS = 3, NUMBERS = ROWS * COLUMNS };
+    struct random random = {8};
+    float *y = random_floats(&random, NUMBERS, -2, 2), *t = random_floats(&random, NUMBERS, 0, 1);
+    float *weights = random_floats(&random, ROWS, 0.5f, 2), *got = floats(NUMBERS), loss;
+    for (int r = 0; r < ROWS; r += 4) {
+        weights[r] = 0;
+        y[r * COLUMNS] = NAN;
+    }
+    const double counted = COLUMNS * (double)(ROWS - (ROWS + 3) / 4);
+    for (size_t p = 0; p < COUNT(pointwise); p++) {
+        double d[NUMBERS] = {0}, expected = 0;
+        for (int i = 0; i < NUMBERS; i++) {
+            const double weight = (double)weights[i / COLUMNS] / counted;
+            if (weight > 0)
+                expected += weight * pointwise[p].term((double)y[i], (double)t[i], &d[i]);
+            d[i] *= weight;
+        }
+        assert_ok(mlstm_weighted_loss((int32_t)p, y, t, weights, ROWS, COLUMNS, 0.75f, got, &loss));
+        assert_near(pointwise[p].name, &loss, &expected, 1, 1e-6 * (1 + expected));
+        assert_near(pointwise[p].name, got, d, NUMBERS, 1e-8);
+        assert_ok(mlstm_weighted_loss((int32_t)p, y, t, weights, 1, COLUMNS, 0.75f, got, &loss));
+        assert_true(loss == 0 && got[0] == 0 && got[COLUMNS - 1] == 0);
+        assert_ok(mlstm_weighted_loss((int32_t)p, y, t, weights, ROWS, COLUMNS, 0.75f, NULL, NULL));
+    }
+    test_free(y);
+    test_free(t);
+    test_free(weights);
+    test_free(got);
+}
+
 static void sigmoid_of_extreme_logits(void **state)
 {
     (void)state;
@@ -383,6 +417,7 @@ int main(void)
         cmocka_unit_test(nothing_counts),
         cmocka_unit_test(weighted_as_plain),
         cmocka_unit_test(means),
+        cmocka_unit_test(rows_have_weights),
         cmocka_unit_test(sigmoid_of_extreme_logits),
     };
     return cmocka_run_group_tests_name("loss", tests, NULL, NULL);

@@ -133,6 +133,38 @@ MLSTM_API mlstm_status mlstm_huber_loss(const float *outputs, const float *targe
 MLSTM_API mlstm_status mlstm_squared_error(const float *outputs, const float *targets,
                                            size_t count, float *doutputs, float *loss);
 
+/** The losses of single numbers, for ::mlstm_weighted_loss. */
+enum mlstm_loss {
+    MLSTM_SQUARED_ERROR = 0,        /**< ::mlstm_squared_error */
+    MLSTM_ABSOLUTE_ERROR = 1,       /**< ::mlstm_absolute_error */
+    MLSTM_HUBER_LOSS = 2,           /**< ::mlstm_huber_loss */
+    MLSTM_SIGMOID_CROSS_ENTROPY = 3 /**< ::mlstm_sigmoid_cross_entropy */
+};
+
+/**
+ * One of the losses above with a weight for each row, such as each step of each sequence:
+ *
+ *     loss = 1/(N * columns) * sum over r of weights[r] * sum over k of l(outputs[r][k], targets[r][k])
+ *
+ * where N is the number of rows whose weight is not 0 (TensorFlow 1's `tf.losses` with their default
+ * reduction). The outputs of a row of weight 0 are not read and its gradient is 0; the loss of no rows
+ * at all is 0.
+ *
+ * @param kind            one of ::mlstm_loss
+ * @param outputs,targets `[rows, columns]`
+ * @param weights         `[rows]`
+ * @param rows            at least 1; T*B for a window
+ * @param columns         at least 1; O
+ * @param delta           of ::MLSTM_HUBER_LOSS: finite and above 0; not read by the others
+ * @param[out] doutputs   `[rows, columns]`: gradient of the loss; NULL where not wanted
+ * @param[out] loss       one number; NULL where not wanted
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, or a number out of range
+ * @retval MLSTM_ERROR_TOO_LARGE
+ */
+MLSTM_API mlstm_status mlstm_weighted_loss(int32_t kind, const float *outputs, const float *targets,
+                                           const float *weights, size_t rows, int32_t columns,
+                                           float delta, float *doutputs, float *loss);
+
 /** @} */
 
 #ifdef __cplusplus

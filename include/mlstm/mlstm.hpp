@@ -713,6 +713,25 @@ inline float softmax_cross_entropy_weighted(span<const float> logits,
     return loss;
 }
 
+/**
+ * Returns one of the losses below with a weight for each row, of which there are as many as weights;
+ * `targets` and `doutputs` are as large as `outputs`, or `doutputs` is empty.
+ */
+inline float weighted_loss(mlstm_loss kind, span<const float> outputs, span<const float> targets,
+                           span<const float> weights, std::int32_t columns, float delta,
+                           span<float> doutputs)
+{
+    const std::size_t count = weights.size() * detail::product(columns, 1);
+    detail::check_size("outputs", outputs, count);
+    detail::check_size("targets", targets, count);
+    detail::check_size("doutputs", doutputs, count);
+    float loss;
+    detail::check(mlstm_weighted_loss(kind, detail::pointer(outputs), detail::pointer(targets),
+                                      detail::pointer(weights), weights.size(), columns, delta,
+                                      detail::pointer(doutputs), &loss));
+    return loss;
+}
+
 namespace detail
 {
 
