@@ -81,10 +81,10 @@ static void backward_readout(const struct backward_pass *pass, struct worker *wo
         const struct part *part = &m->parts[p];
         if (part->rows == 0)
             continue;
-        const struct target to = rows_target(given[p] ? PRODUCT_ADD : PRODUCT_ZERO, outs[p], row,
-                                             (size_t)part->blocks * (size_t)part->width);
-        matrix_multiply_back(pass->stack, m, p, state->dy, state->chunk_rows * (size_t)m->width,
-                             &to, share_blocks(worker, part, pass->steps * state->batch));
+        const struct target to =
+            part_target(given[p] ? PRODUCT_ADD : PRODUCT_ZERO, outs[p], row, part);
+        matrix_multiply_back(pass->stack, state, m, p, state->dy, &to,
+                             share_blocks(worker, part, pass->steps * state->batch));
         if (pass->grads)
             add_gradient(pass, m, p, inputs[p], state->dy, worker);
     }
@@ -99,16 +99,15 @@ static void clear_ended_gates(const struct backward_pass *pass, const struct dir
     const struct matrix *p = d->projection == NONE ? NULL : &state->layout->matrices[d->projection];
     for (int32_t i = 0; i < m->panels; i++) {
         const size_t panel = (size_t)i * state->chunk_rows * (size_t)m->width;
-        state_clear_ended(state, pass->first, pass->steps, state->dgates + panel,
-                                (size_t)m->width);
+        state_clear_ended(state, pass->first, pass->steps, state->dgates + panel, (size_t)m->width);
         if (d->gain_h != NONE)
             state_clear_ended(state, pass->first, pass->steps, state->dsums + panel,
-                                    (size_t)m->width);
+                              (size_t)m->width);
     }
     for (int32_t i = 0; p && i < p->panels; i++)
         state_clear_ended(state, pass->first, pass->steps,
-                                state->dy + (size_t)i * state->chunk_rows * (size_t)p->width,
-                                (size_t)p->width);
+                          state->dy + (size_t)i * state->chunk_rows * (size_t)p->width,
+                          (size_t)p->width);
 }
 
 /* The kernel's steps `begin` to `end`, from the last to the first, as far as rows last. */
@@ -190,9 +189,8 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
             worker_wait(worker);
         }
     }
-    const struct target carry = rows_target(PRODUCT_ZERO, s->dh_carry, s->carry_row,
-                                            (size_t)part->blocks * (size_t)part->width);
-    matrix_multiply_back(pass->stack, m, PART_H, state->dgates, step.dgates_panel, &carry,
+    const struct target carry = part_target(PRODUCT_ZERO, s->dh_carry, s->carry_row, part);
+    matrix_multiply_back(pass->stack, state, m, PART_H, state->dgates, &carry,
                          share_blocks(worker, part, state->batch));
 }
 
@@ -249,7 +247,6 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
     const struct matrix *m = &state->layout->matrices[d->kernel];
     const struct direction_state *s = &state->directions[direction];
     const struct part *x = &m->parts[PART_X];
-    const size_t panel = state->chunk_rows * (size_t)m->width;
     if (state->limited)
         prepare_ends(pass, direction, &dh, &dc, worker);
     if (s->special)
@@ -257,7 +254,7 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
     else
         plain_backward_steps(pass, direction, dh, dc, worker);
     if (dx)
-        matrix_multiply_back(pass->stack, m, PART_X, state->dgates, panel, dx,
+        matrix_multiply_back(pass->stack, state, m, PART_X, state->dgates, dx,
                              rows_left(share_blocks(worker, x, pass->steps * state->batch), state));
     if (pass->grads) {
         const struct rows h = special_recurrent_input(state, direction, pass->first);
@@ -282,8 +279,7 @@ static struct target input_target(const struct backward_pass *pass, int32_t laye
     const struct layout *layout = pass->state->layout;
     const struct matrix *m =
         &layout->matrices[layout->direction[layout->layer[layer].first].kernel];
-    const struct part *x = &m->parts[PART_X];
-    return rows_target(PRODUCT_ZERO, to, row, (size_t)x->blocks * (size_t)x->width);
+    return part_target(PRODUCT_ZERO, to, row, &m->parts[PART_X]);
 }
 
 /* A layer that is joined to its neighbours by more than h. */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "draw.h"
 #include "products.h"
-#include "special.h"
 
 /* A row of a step. */
 static size_t place(const struct mlstm_state *state, int32_t step, int32_t b, size_t row)
@@ -46,24 +46,21 @@ struct rows junction_read(const struct forward_pass *pass, int32_t direction, st
     return read_from(pass->state, direction, x, pass->state->position);
 }
 
-/* The mask of one step for some rows, in `drop`. */
-static struct rows draw_mask(const struct mlstm_state *state, int32_t layer, int32_t slot,
-                             struct range row)
+/* The mask of step t for some rows, in `drop`, where that of a sequence stays from the first on. */
+static struct rows input_mask(const struct mlstm_state *state, int32_t layer, int32_t first,
+                              int32_t t, struct range row)
 {
     const struct options *o = &state->layout->layer[layer].options;
-    state->layout->kernels->mask(&(struct mask){
-        .out = state->drop,
-        .row = state->out_row,
-        .units = o->input,
-        .row_begin = row.begin,
-        .row_end = row.end,
-        .key = {state->key[0], state->key[1]},
-        .step = o->dropout_mask == MLSTM_MASK_SEQUENCE ? UINT32_MAX : state->step + (uint32_t)slot,
-        .stream = (uint32_t)layer * 16 + MASK_INPUT,
-        .rate = o->dropout,
-        .chosen = 0.0f,
-        .other = 1.0f / (1.0f - o->dropout),
-    });
+    const bool sequence = o->dropout_mask == MLSTM_MASK_SEQUENCE;
+    if (t == 0 || !sequence)
+        draw_mask(state, layer, false, MASK_INPUT, sequence ? ALL_SLOTS : first + t,
+                  (struct mask){.out = state->drop,
+                                .units = o->input,
+                                .row_begin = row.begin,
+                                .row_end = row.end,
+                                .rate = o->dropout,
+                                .chosen = 0.0f,
+                                .other = 1.0f / (1.0f - o->dropout)});
     return (struct rows){state->drop + (size_t)row.begin * state->out_row, state->out_row};
 }
 
@@ -97,7 +94,7 @@ void junction_enter(const struct forward_pass *pass, int32_t layer, struct rows 
     if (drops(state, layer)) {
         for (int32_t t = 0; t < pass->steps; t++) {
             const struct rows from = {x.at + place(state, t, row.begin, x.row), x.row};
-            state->layout->kernels->mix(from, draw_mask(state, layer, first + t, row), none,
+            state->layout->kernels->mix(from, input_mask(state, layer, first, t, row), none,
                                         j->in + place(state, first + t, row.begin, j->in_row),
                                         j->in_row, row.end - row.begin, o->input);
         }
@@ -152,8 +149,7 @@ static void skip(const struct forward_pass *pass, int32_t layer, struct rows x,
         return;
     }
     const struct matrix *m = &state->layout->matrices[l->highway];
-    const struct target to = rows_target(PRODUCT_BIAS, j->gate + first, j->out_row,
-                                         (size_t)m->panels * (size_t)m->width);
+    const struct target to = panels_target(PRODUCT_BIAS, j->gate + first, j->out_row, m);
     matrix_multiply(pass->stack, m, 0, from_x, &to,
                     (struct grid){.row = {0, rows}, .panel = {0, m->panels}});
     kernels->sigmoid(j->gate + first, j->gate + first, (size_t)rows * j->out_row);
@@ -204,10 +200,8 @@ static void highway_back(const struct backward_pass *pass, int32_t layer, struct
     pack_panels(pass->state, m, (struct rows){state->dx_part, state->out_row}, row, row.begin);
     worker_wait(worker);
     const struct part *part = &m->parts[0];
-    const struct target to = rows_target(PRODUCT_ADD, state->dskip, state->out_row,
-                                         (size_t)part->blocks * (size_t)part->width);
-    matrix_multiply_back(pass->stack, m, 0, state->dy, state->chunk_rows * (size_t)m->width, &to,
-                         share_blocks(worker, part, all));
+    const struct target to = part_target(PRODUCT_ADD, state->dskip, state->out_row, part);
+    matrix_multiply_back(pass->stack, state, m, 0, state->dy, &to, share_blocks(worker, part, all));
     if (pass->grads) {
         add_bias_gradient(pass, m, state->dy, worker);
         add_gradient(pass, m, 0, x, state->dy, worker);
@@ -293,7 +287,7 @@ void junction_enter_back(const struct backward_pass *pass, int32_t layer, bool s
         const struct rows past = {o->skip && skip ? state->dskip + at : NULL, state->out_row};
         struct rows mask = {NULL, 0};
         if (drops(state, layer))
-            mask = draw_mask(state, layer, pass->first + t, row);
+            mask = input_mask(state, layer, pass->first, t, row);
         state->layout->kernels->mix(from, mask, past, dx + place(state, t, row.begin, dx_row),
                                     dx_row, row.end - row.begin, o->input);
     }

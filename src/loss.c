@@ -2,12 +2,19 @@
 #include <mlstm/loss.h>
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "float_mode.h"
 #include "kernels/kernels.h"
 #include "status.h"
+
+/* What every array of rows takes. */
+#define REQUIRE_ROWS(rows, columns, array)                                                         \
+    REQUIRE((rows) >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "rows must be at least 1, got %zu", rows);  \
+    REQUIRE((columns) >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "%s must be at least 1, got %d",         \
+            #columns, columns);                                                                    \
+    REQUIRE((rows) <= PTRDIFF_MAX / sizeof *(array) / (size_t)(columns), MLSTM_ERROR_TOO_LARGE,    \
+            "[%zu, %d] %s cannot be addressed", rows, columns, #array)
 
 static APART void softmax(const float *logits, const int32_t *labels, size_t rows, int32_t classes,
                           float *probabilities, float *dlogits, float *loss)
@@ -24,11 +31,7 @@ mlstm_status mlstm_softmax_cross_entropy(const float *logits, const int32_t *lab
 {
     REQUIRE_POINTER(logits);
     REQUIRE_POINTER(labels);
-    REQUIRE(rows >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "rows must be at least 1, got %zu", rows);
-    REQUIRE(classes >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "classes must be at least 1, got %d",
-            classes);
-    REQUIRE(rows <= PTRDIFF_MAX / sizeof *logits / (size_t)classes, MLSTM_ERROR_TOO_LARGE,
-            "[%zu, %d] logits cannot be addressed", rows, classes);
+    REQUIRE_ROWS(rows, classes, logits);
     for (size_t r = 0; r < rows; r++)
         REQUIRE(labels[r] >= 0 && labels[r] < classes, MLSTM_ERROR_INVALID_ARGUMENT,
                 "the label of row %zu must be 0 to %d, got %d", r, classes - 1, labels[r]);
@@ -89,11 +92,7 @@ mlstm_status mlstm_softmax_cross_entropy_weighted(const float *logits, const int
 {
     REQUIRE_POINTER(logits);
     REQUIRE_POINTER(labels);
-    REQUIRE(rows >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "rows must be at least 1, got %zu", rows);
-    REQUIRE(classes >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "classes must be at least 1, got %d",
-            classes);
-    REQUIRE(rows <= PTRDIFF_MAX / sizeof *logits / (size_t)classes, MLSTM_ERROR_TOO_LARGE,
-            "[%zu, %d] logits cannot be addressed", rows, classes);
+    REQUIRE_ROWS(rows, classes, logits);
     REQUIRE(isgreaterequal(smoothing, 0.0f) && smoothing <= 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,
             "smoothing must be 0 to 1, got %g", (double)smoothing);
     for (size_t r = 0; r < rows; r++)
@@ -164,17 +163,16 @@ static inline void mean_of(struct term (*term)(double, double, double), const st
 {
     size_t counted = 0;
     for (size_t r = 0; r < a->rows; r++)
-        counted += !a->weights || a->weights[r] != 0.0f;
+        counted += weight_of(a, r) != 0.0;
     const double count = counted > 0 ? (double)counted * (double)a->columns : 1.0;
     const double scale = 1.0 / count;
     double total = 0.0;
     for (size_t r = 0; r < a->rows; r++) {
         const double weight = weight_of(a, r);
-        const bool counts = !a->weights || a->weights[r] != 0.0f;
         for (size_t i = r * a->columns; i < (r + 1) * a->columns; i++) {
-            const struct term t = counts
-                                      ? term((double)a->outputs[i], (double)a->targets[i], a->delta)
-                                      : (struct term){0.0, 0.0};
+            struct term t = {0.0, 0.0};
+            if (weight != 0.0)
+                t = term((double)a->outputs[i], (double)a->targets[i], a->delta);
             total += weight * t.loss;
             if (a->doutputs)
                 a->doutputs[i] = (float)(scale * (weight * t.slope));
@@ -211,6 +209,10 @@ static void in_own_mode(void (*mean)(const struct arrays *), const struct arrays
     float_mode_leave(callers);
 }
 
+#define REQUIRE_DELTA(delta)                                                                       \
+    REQUIRE(isfinite(delta) && (delta) > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,                       \
+            "delta must be finite and above 0, got %g", (double)(delta))
+
 /* What every loss of single numbers takes. */
 #define REQUIRE_ARRAYS(outputs, targets, count)                                                    \
     REQUIRE_POINTER(outputs);                                                                      \
@@ -239,8 +241,7 @@ mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t
                               float *doutputs, float *loss)
 {
     REQUIRE_ARRAYS(outputs, targets, count);
-    REQUIRE(isfinite(delta) && delta > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,
-            "delta must be finite and above 0, got %g", (double)delta);
+    REQUIRE_DELTA(delta);
     in_own_mode(mean_huber,
                 &(struct arrays){outputs, targets, NULL, 1, count, (double)delta, doutputs, loss});
     return MLSTM_OK;
@@ -270,14 +271,9 @@ mlstm_status mlstm_weighted_loss(int32_t kind, const float *outputs, const float
     REQUIRE_POINTER(outputs);
     REQUIRE_POINTER(targets);
     REQUIRE_POINTER(weights);
-    REQUIRE(rows >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "rows must be at least 1, got %zu", rows);
-    REQUIRE(columns >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "columns must be at least 1, got %d",
-            columns);
-    REQUIRE(rows <= PTRDIFF_MAX / sizeof *outputs / (size_t)columns, MLSTM_ERROR_TOO_LARGE,
-            "[%zu, %d] outputs cannot be addressed", rows, columns);
-    REQUIRE(kind != MLSTM_HUBER_LOSS || (isfinite(delta) && delta > 0.0f),
-            MLSTM_ERROR_INVALID_ARGUMENT, "delta must be finite and above 0, got %g",
-            (double)delta);
+    REQUIRE_ROWS(rows, columns, outputs);
+    if (kind == MLSTM_HUBER_LOSS)
+        REQUIRE_DELTA(delta);
     in_own_mode(means[kind], &(struct arrays){outputs, targets, weights, rows, (size_t)columns,
                                               (double)delta, doutputs, loss});
     return MLSTM_OK;

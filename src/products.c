@@ -26,14 +26,15 @@ void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, in
     });
 }
 
-void matrix_multiply_back(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
-                          const float *g, size_t g_panel, const struct target *to, struct grid grid)
+void matrix_multiply_back(const struct mlstm_stack *stack, const struct mlstm_state *state,
+                          const struct matrix *m, int32_t part, const float *g,
+                          const struct target *to, struct grid grid)
 {
     const struct part *p = &m->parts[part];
     stack->layout->kernels->product(&(struct product){
         .a = g,
         .a_row = (size_t)m->width,
-        .a_segment = (ptrdiff_t)g_panel,
+        .a_segment = (ptrdiff_t)(state->chunk_rows * (size_t)m->width),
         .segments = m->panels,
         .length = m->gates == 1 && m->panels == 1 ? m->units : m->width,
         .b = stack->transposed + p->offset,

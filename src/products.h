@@ -23,10 +23,10 @@ struct target {
 void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
                      struct rows a, const struct target *to, struct grid grid);
 
-/* C = init + g @ the same rows transposed; g is panels of the matrix, `g_panel` floats apart. */
-void matrix_multiply_back(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
-                          const float *g, size_t g_panel, const struct target *to,
-                          struct grid grid);
+/* C = init + g @ the same rows transposed; g is panels of the matrix over the state's chunk. */
+void matrix_multiply_back(const struct mlstm_stack *stack, const struct mlstm_state *state,
+                          const struct matrix *m, int32_t part, const float *g,
+                          const struct target *to, struct grid grid);
 
 /* Adds to the gradient of one part of a matrix over all rows of the chunk. */
 void add_gradient(const struct backward_pass *pass, const struct matrix *m, int32_t part,
@@ -61,10 +61,22 @@ static inline struct grid rows_left(struct grid grid, const struct mlstm_state *
     return grid;
 }
 
-/* Rows of a layer's width as a target, in which each is filled up to whole panels or blocks. */
-static inline struct target rows_target(int32_t init, float *c, size_t row, size_t width)
+/* Rows of a target, filled up to so many columns as there are. */
+static inline struct target rows_target(int32_t init, float *c, size_t row, size_t columns)
 {
-    return (struct target){init, c, row, 0, (int32_t)(row < width ? row : width)};
+    return (struct target){init, c, row, 0, (int32_t)(row < columns ? row : columns)};
+}
+
+/* Rows as a product with a matrix gives them, in whole panels, or with a part of one transposed. */
+static inline struct target panels_target(int32_t init, float *c, size_t row,
+                                          const struct matrix *m)
+{
+    return rows_target(init, c, row, (size_t)m->panels * (size_t)m->width);
+}
+
+static inline struct target part_target(int32_t init, float *c, size_t row, const struct part *part)
+{
+    return rows_target(init, c, row, (size_t)part->blocks * (size_t)part->width);
 }
 
 /* Rows `row` of an array to `dy` as panels of a matrix, from row `first` of these on; zeros beyond its units. */

@@ -195,7 +195,7 @@ static struct needs add_up_needs(const struct layout *layout)
         n.special = n.special || options_special(o);
         n.norm = n.norm || o->norm;
         n.apart = n.apart || o->norm == MLSTM_NORM_PRODUCTS;
-        if (n.joined)
+        if (options_joined(o))
             n.row = larger(n.row, round_up((size_t)o->input, 4 * w));
         if (d->projection != NONE) {
             const struct matrix *p = &layout->matrices[d->projection];
@@ -219,11 +219,10 @@ static void lay_out_shared(struct plan *plan)
     state->out_row = n.row;
     if (n.special) {
         state->sums = take(plan, batch, n.panels, 1);
-        state->drop = take(plan, batch, n.row, 1);
         state->keep_c = take(plan, batch, n.row, 1);
         state->keep_h = take(plan, batch, n.row, 1);
     }
-    if (n.joined && !n.special)
+    if (n.joined || n.special)
         state->drop = take(plan, batch, n.row, 1);
     if (state->window == 0) {
         state->preact = take(plan, state->chunk_rows, n.panels, 1);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "draw.h"
 #include "products.h"
 
 /* One direction of a special layer, for one worker, on its way through the steps of a chunk. */
@@ -97,41 +98,41 @@ static bool drops(const struct walk *w, int32_t what)
            w->options->recurrent_what == what;
 }
 
-static void draw(const struct walk *w, int32_t kind, int32_t slot, bool sequence, float rate,
-                 float chosen, float other, int32_t units, float *out)
+static void draw(const struct walk *w, int32_t use, int32_t slot, float rate, float chosen,
+                 float other, int32_t units, float *out)
 {
-    const struct mlstm_state *state = w->state;
-    state->layout->kernels->mask(&(struct mask){
-        .out = out,
-        .row = state->out_row,
-        .units = units,
-        .row_begin = w->row.begin,
-        .row_end = w->row.end,
-        .key = {state->key[0], state->key[1]},
-        .step = sequence ? UINT32_MAX : state->step + (uint32_t)slot,
-        .stream = (uint32_t)w->d->layer * 16 + (w->d->reverse ? 8 : 0) + (uint32_t)kind,
-        .rate = rate,
-        .chosen = chosen,
-        .other = other,
-    });
+    draw_mask(w->state, w->d->layer, w->d->reverse, use, slot,
+              (struct mask){.out = out,
+                            .units = units,
+                            .row_begin = w->row.begin,
+                            .row_end = w->row.end,
+                            .rate = rate,
+                            .chosen = chosen,
+                            .other = other});
 }
 
-/* The masks of one step for this worker's rows. Without training zoneout keeps its rate of everything. */
-static void draw_masks(const struct walk *w, int32_t slot)
+/* What is kept of a state by zoneout: each number or nothing of it, or, without training, its rate. */
+static void draw_zoneout(const struct walk *w, int32_t use, int32_t slot, float rate, int32_t units,
+                         float *out)
+{
+    const bool training = w->state->training;
+    draw(w, use, slot, training ? rate : 1.0f, training ? 1.0f : rate, 0.0f, units, out);
+}
+
+/* The masks of one step for this worker's rows. Those of a sequence stay from the first one drawn. */
+static void draw_masks(const struct walk *w, int32_t slot, bool first)
 {
     const struct options *o = w->options;
-    const bool training = w->state->training;
-    if (training && o->recurrent_dropout > 0.0f)
-        draw(w, MASK_RECURRENT, slot, o->recurrent_mask == MLSTM_MASK_SEQUENCE,
-             o->recurrent_dropout, 0.0f, 1.0f / (1.0f - o->recurrent_dropout),
+    const bool training = w->state->training, sequence = o->recurrent_mask == MLSTM_MASK_SEQUENCE;
+    if (training && o->recurrent_dropout > 0.0f && (first || !sequence))
+        draw(w, MASK_RECURRENT, sequence ? ALL_SLOTS : slot, o->recurrent_dropout, 0.0f,
+             1.0f / (1.0f - o->recurrent_dropout),
              o->recurrent_what == MLSTM_DROP_HIDDEN ? options_recurrent(o) : o->hidden,
              w->state->drop);
-    if (o->zoneout_c > 0.0f)
-        draw(w, MASK_ZONEOUT_C, slot, false, training ? o->zoneout_c : 1.0f,
-             training ? 1.0f : o->zoneout_c, 0.0f, o->hidden, w->state->keep_c);
-    if (o->zoneout_h > 0.0f)
-        draw(w, MASK_ZONEOUT_H, slot, false, training ? o->zoneout_h : 1.0f,
-             training ? 1.0f : o->zoneout_h, 0.0f, options_recurrent(o), w->state->keep_h);
+    if (o->zoneout_c > 0.0f && (first || training))
+        draw_zoneout(w, MASK_ZONEOUT_C, slot, o->zoneout_c, o->hidden, w->state->keep_c);
+    if (o->zoneout_h > 0.0f && (first || training))
+        draw_zoneout(w, MASK_ZONEOUT_H, slot, o->zoneout_h, options_recurrent(o), w->state->keep_h);
 }
 
 /* What the kernels are given for a step. Masks lie in rows of `out_row`, as everything of one step does. */
@@ -247,7 +248,7 @@ static void forward_step(const struct walk *w, int32_t slot, int32_t t)
     const size_t width = (size_t)m->width;
     struct special special = describe(w, slot, t);
 
-    draw_masks(w, slot);
+    draw_masks(w, slot, t == 0);
     drop_hidden(w, slot);
     wait_for_others(w);
     const struct target sums = {PRODUCT_ZERO, state->sums, width, special.sums_panel,
@@ -267,8 +268,7 @@ static void forward_step(const struct walk *w, int32_t slot, int32_t t)
     if (!p)
         return;
     wait_for_others(w);
-    const struct target h =
-        rows_target(PRODUCT_ZERO, new_h(w, slot), s->h_row, (size_t)p->panels * (size_t)p->width);
+    const struct target h = panels_target(PRODUCT_ZERO, new_h(w, slot), s->h_row, p);
     grid = product_panels(w, p);
     FOR_EACH_RUN (run, state, slot, grid.row)
         matrix_multiply(w->stack, p, 0, rows_from(special.out, s->row, 0), &h,
@@ -364,7 +364,7 @@ static struct special_backward describe_back(const struct walk *w, int32_t slot,
     };
 }
 
-static void backward_step(const struct walk *w, int32_t slot, int32_t t, struct rows dh,
+static void backward_step(const struct walk *w, int32_t slot, int32_t t, bool first, struct rows dh,
                           struct rows dc)
 {
     const struct mlstm_state *state = w->state;
@@ -375,7 +375,7 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, struct 
     if (dh.at)
         dh.at += step * dh.row;
 
-    draw_masks(w, slot);
+    draw_masks(w, slot, first);
     FOR_EACH_RUN (run, state, slot, w->row) {
         settle_hidden_back(w, slot, dh, run);
         if (p)
@@ -385,12 +385,10 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, struct 
     if (p) {
         wait_for_others(w);
         const struct target out =
-            rows_target(PRODUCT_ZERO, state->dout, state->out_row,
-                        (size_t)p->parts[0].blocks * (size_t)p->parts[0].width);
+            part_target(PRODUCT_ZERO, state->dout, state->out_row, &p->parts[0]);
         const struct grid grid = product_blocks(w, &p->parts[0]);
         FOR_EACH_RUN (run, state, slot, grid.row)
-            matrix_multiply_back(w->stack, p, 0, state->dy + step * (size_t)p->width,
-                                 state->chunk_rows * (size_t)p->width, &out,
+            matrix_multiply_back(w->stack, state, p, 0, state->dy + step * (size_t)p->width, &out,
                                  (struct grid){.row = run, .panel = grid.panel});
         wait_for_others(w);
     }
@@ -400,11 +398,10 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, struct 
         state->layout->kernels->special_backward(&special);
     }
     wait_for_others(w);
-    const struct target sums = rows_target(PRODUCT_ZERO, state->dh_sums, state->out_row,
-                                           (size_t)recurrent->blocks * (size_t)recurrent->width);
+    const struct target sums = part_target(PRODUCT_ZERO, state->dh_sums, state->out_row, recurrent);
     const struct grid grid = product_blocks(w, recurrent);
     FOR_EACH_RUN (run, state, slot, grid.row)
-        matrix_multiply_back(w->stack, m, PART_H, special.dsums, special.dgates_panel, &sums,
+        matrix_multiply_back(w->stack, state, m, PART_H, special.dsums, &sums,
                              (struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
     FOR_EACH_RUN (run, state, slot, w->row)
@@ -433,12 +430,11 @@ static void add_vector_gradients(const struct backward_pass *pass, const struct 
         layout->kernels->special_vectors(&v);
         return;
     }
-    for (int32_t t = 0; t < pass->steps; t++)
-        FOR_EACH_RUN (run, state, pass->first + t, ((struct range){0, state->batch})) {
-            s->row_begin = t * state->batch + run.begin;
-            s->row_end = t * state->batch + run.end;
-            layout->kernels->special_vectors(&v);
-        }
+    for (int32_t i = 0; i < state->run_count; i++) {
+        s->row_begin = state->runs[i].begin;
+        s->row_end = state->runs[i].end;
+        layout->kernels->special_vectors(&v);
+    }
 }
 
 void special_backward_steps(const struct backward_pass *pass, int32_t direction, struct rows dh,
@@ -447,7 +443,7 @@ void special_backward_steps(const struct backward_pass *pass, int32_t direction,
     const struct mlstm_state *state = pass->state;
     const struct walk w = begin_walk(pass->stack, state, direction, worker);
     for (int32_t t = pass->steps - 1; t >= 0; t--)
-        backward_step(&w, pass->first + t, t, dh, dc);
+        backward_step(&w, pass->first + t, t, t == pass->steps - 1, dh, dc);
     worker_wait(worker);
     if (pass->grads && w.d->vectors != NONE)
         add_vector_gradients(pass, &w);

@@ -19,7 +19,4 @@ void special_backward_steps(const struct backward_pass *pass, int32_t direction,
 struct rows special_recurrent_input(const struct mlstm_state *state, int32_t direction,
                                     int32_t slot);
 
-/* The bits of a mask, which tell its uses apart. */
-enum { MASK_INPUT = 0, MASK_RECURRENT = 1, MASK_ZONEOUT_C = 2, MASK_ZONEOUT_H = 3 };
-
 #endif
