@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#if defined(__linux__)
+#define _DEFAULT_SOURCE
+#include <sys/mman.h>
+#endif
+
 #include "alloc.h"
 
 #include <stdint.h>
@@ -7,9 +12,22 @@
 
 #define LINE 64
 
+#if defined(MADV_HUGEPAGE)
+#define HUGE_PAGE ((size_t)2 << 20)
+#endif
+
+/* Large weights are read from end to end at every step: in huge pages that needs few translations. */
 static void *default_allocate(void *context, size_t size)
 {
     (void)context;
+#if defined(HUGE_PAGE)
+    if (size >= 2 * HUGE_PAGE && size <= PTRDIFF_MAX - HUGE_PAGE) {
+        void *large = aligned_alloc(HUGE_PAGE, (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+        if (large)
+            (void)madvise(large, size, MADV_HUGEPAGE);
+        return large;
+    }
+#endif
     return malloc(size);
 }
 

@@ -7,9 +7,6 @@
 #include "special.h"
 #include "status.h"
 
-/* So few rows use each weight once or twice whatever the order: the step may read x itself. */
-#define FUSED_ROWS 4
-
 /* preact = bias + x @ kernel, all steps at once; a norm adds its bias later. */
 static void multiply_input(const struct forward_pass *pass, int32_t direction, struct rows x,
                            float *preact, size_t preact_panel, struct worker *worker)
@@ -101,28 +98,35 @@ static void clear_ended(const struct forward_pass *pass, const struct direction_
     worker_wait(worker);
 }
 
+/* Takes a kernel's step to the position. */
+static inline void place(struct cell_forward *step, const struct direction_state *s,
+                         const struct forward_pass *pass)
+{
+    const size_t position = (size_t)pass->state->position;
+    step->turn = pass->state->position;
+    step->step_end = pass->steps;
+    step->c = s->c + position * s->slot;
+    step->h = s->h + position * s->h_slot;
+    if (s->gates) {
+        step->gates = s->gates + position * s->gates_step;
+        step->tanh_c = s->tanh_c + position * s->slot;
+    }
+}
+
 /* All steps of the chunk: x is read, h of the slots after the position is written. */
 static void forward_direction(const struct forward_pass *pass, int32_t direction, struct rows x,
                               struct worker *worker)
 {
     struct mlstm_state *state = pass->state;
     struct direction_state *s = &state->directions[direction];
-    const size_t position = (size_t)state->position;
-    const size_t here = position * s->slot;
     const bool alone = worker->count == 1;
     struct cell_forward own, *step = &s->forward;
     if (!alone) {
         own = s->forward;
         step = &own;
     }
-    step->step_end = pass->steps;
-    step->c = s->c + here;
-    step->h = s->h + here;
-    if (s->gates) {
-        step->gates = s->gates + position * s->gates_step;
-        step->tanh_c = s->tanh_c + here;
-    }
-    if (!s->special && (s->small || pass->steps * state->batch <= FUSED_ROWS)) {
+    place(step, s, pass);
+    if (pass->steps * state->batch <= s->fused_rows) {
         step->x = x.at;
         step->x_row = x.row;
     } else {
@@ -143,6 +147,13 @@ static void forward_direction(const struct forward_pass *pass, int32_t direction
         clear_ended(pass, s, worker);
 }
 
+static inline void copy_outputs(const struct forward_pass *pass, struct rows h, struct range row)
+{
+    const size_t outputs = (size_t)pass->state->outputs;
+    for (int32_t r = row.begin; r < row.end; r++)
+        memcpy(pass->y + (size_t)r * outputs, h.at + (size_t)r * h.row, outputs * sizeof *pass->y);
+}
+
 /* y = c @ kernel_c + h @ kernel_h + bias, or h, what the top layer gives, where there is no readout. */
 static void forward_readout(const struct forward_pass *pass, struct rows h, struct worker *worker)
 {
@@ -151,10 +162,7 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     const struct matrix *m = layout_readout(layout);
     const int32_t rows = pass->steps * state->batch, outputs = state->outputs;
     if (!m) {
-        const struct range row = share_rows(worker, rows);
-        for (int32_t r = row.begin; r < row.end; r++)
-            memcpy(pass->y + (size_t)r * (size_t)outputs, h.at + (size_t)r * h.row,
-                   (size_t)outputs * sizeof *pass->y);
+        copy_outputs(pass, h, share_rows(worker, rows));
         return;
     }
     const struct rows c = top_cells(state, state->position);
@@ -216,6 +224,29 @@ static void forward_chunk(void *context, struct worker *worker)
         forward_readout(pass, x, worker);
 }
 
+/* Few rows through plain layers, where a call that took the way above would cost more than its arithmetic. */
+static void forward_direct(const struct forward_pass *pass)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct layout *layout = state->layout;
+    struct rows x = {pass->x, (size_t)state->inputs};
+    for (int32_t l = 0; l < layout->layers; l++) {
+        struct direction_state *s = &state->directions[l];
+        struct cell_forward *step = &s->forward;
+        place(step, s, pass);
+        step->x = x.at;
+        step->x_row = x.row;
+        layout->kernels->cell_forward(step);
+        x = (struct rows){step->h + s->h_slot, s->h_row};
+    }
+    if (!pass->y)
+        return;
+    if (layout->readout == NONE)
+        copy_outputs(pass, x, (struct range){0, pass->steps * state->batch});
+    else
+        forward_readout(pass, x, &(struct worker){.count = 1});
+}
+
 /* As many steps as fit into a chunk. */
 static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, const float *x,
                     int32_t steps, float *y)
@@ -232,11 +263,15 @@ static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, 
     } else {
         state_make_room(state, steps);
     }
-    if (state->limited)
-        state_find_runs(state, state->position, steps);
-    state_run(state, steps, forward_chunk, &pass);
-    if (y && state->limited)
-        state_clear_ended(state, state->position, steps, y, (size_t)state->outputs);
+    if (!state->team && !state->limited && steps * state->batch <= state->direct_rows) {
+        forward_direct(&pass);
+    } else {
+        if (state->limited)
+            state_find_runs(state, state->position, steps);
+        state_run(state, steps, forward_chunk, &pass);
+        if (y && state->limited)
+            state_clear_ended(state, state->position, steps, y, (size_t)state->outputs);
+    }
     state->position += steps;
 }
 

@@ -3,6 +3,9 @@
 
 #include <assert.h>
 
+/* So few rows use each weight once or twice whatever the order: a step may read x itself. */
+#define FUSED_ROWS 4
+
 /* An arena on its way to be filled, or, without a base, to be measured. */
 struct plan {
     struct mlstm_state *state;
@@ -111,6 +114,7 @@ static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack
     const size_t outputs = round_up((size_t)layer->recurrent, w);
     *s = (struct direction_state){.small = units < w};
     s->special = options_special(&layer->options);
+    s->fused_rows = s->special ? 0 : s->small ? INT32_MAX : FUSED_ROWS;
     s->row = s->small ? units : spread_row(units);
     s->slot = batch * s->row;
     s->h_row = layer->options.projection ? spread_row(outputs) : s->row;
@@ -256,16 +260,27 @@ static void lay_out_shared(struct plan *plan)
     }
 }
 
+static int32_t smaller(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
 void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, float *base,
                     struct arena *arena)
 {
     struct plan plan = {state, base, arena};
     state->chunk_rows = (size_t)state->chunk * (size_t)state->batch + 1;
     state->record_count = 0;
-    for (int32_t d = 0; d < state->layout->directions; d++)
+    state->direct_rows = INT32_MAX;
+    for (int32_t d = 0; d < state->layout->directions; d++) {
         lay_out_direction(&plan, stack, d);
-    for (int32_t l = 0; l < state->layout->layers; l++)
+        state->direct_rows = smaller(state->direct_rows, state->directions[d].fused_rows);
+    }
+    for (int32_t l = 0; l < state->layout->layers; l++) {
         lay_out_junction(&plan, l);
+        if (state->junctions[l].joined)
+            state->direct_rows = 0;
+    }
     lay_out_shared(&plan);
     assert((size_t)state->record_count <= record_limit(state->layout));
 }

@@ -14,6 +14,7 @@ struct direction_state {
     /* Smaller than a vector: its rows lie close together, W / U of them in one vector. */
     bool small;
     bool special;         /* its cell has options: see special.c */
+    int32_t fused_rows;   /* the most rows of a pass whose steps read x themselves */
     size_t row, slot;     /* floats from row to row, and from step to step, of c and tanh_c, */
     size_t h_row, h_slot; /* and of h */
     /*
@@ -72,6 +73,7 @@ struct mlstm_state {
     int32_t slots;  /* steps that fit into the arrays: window, or chunk */
     int32_t chunk;  /* steps that pass through all layers before the next ones do */
     int32_t position;
+    int32_t direct_rows; /* the most rows of a pass that needs nothing between its layers */
     bool whole; /* a layer reads backwards: windows have one forward call */
     bool backward_done;
     bool final_given;

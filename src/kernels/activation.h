@@ -15,7 +15,7 @@
 
 #define LOG2_E 1.44269504f
 
-static const struct {
+static const struct numbers {
     float sigmoid, tanh, magic, q0, q1, q2, q3, q4, one, two, sigmoid_begin, sigmoid_end, tanh_end;
     int32_t magnitude, sign;
 } numbers = {
@@ -37,11 +37,11 @@ static const struct {
 };
 
 /*
- * The numbers above, read where they are used. The compiler would otherwise keep them in registers
+ * The numbers above, read after what comes before. The compiler would otherwise keep them in registers
  * through the products, which need all of them.
  */
 #define NUMBERS_HERE(name)                                                                         \
-    __typeof__(&numbers) name = &numbers;                                                          \
+    const struct numbers *name = &numbers;                                                         \
     __asm__ volatile("" : "+r"(name))
 
 struct exponential {
@@ -50,9 +50,8 @@ struct exponential {
     vec q;
 };
 
-INLINE struct exponential exp2_parts(vec x, float factor)
+INLINE struct exponential exp2_parts(vec x, float factor, const struct numbers *k)
 {
-    NUMBERS_HERE(k);
     const vec shifted = x * splat(factor) + splat(k->magic);
     const vec f = x * splat(factor) - (shifted - splat(k->magic));
     const vec power = (vec)((ivec)shifted << 23);
@@ -64,27 +63,25 @@ INLINE struct exponential exp2_parts(vec x, float factor)
 }
 
 /* x in [-87, 88]; NaN stays. */
-INLINE vec vexp(vec x)
+INLINE vec vexp(vec x, const struct numbers *k)
 {
-    const struct exponential e = exp2_parts(x, LOG2_E);
+    const struct exponential e = exp2_parts(x, LOG2_E, k);
     return e.fraction * e.q + e.power;
 }
 
 /* 1 / (1 + exp(-x)); below -64 it stays at 1.6e-28. */
-INLINE vec vsigmoid(vec x)
+INLINE vec vsigmoid(vec x, const struct numbers *k)
 {
-    NUMBERS_HERE(k);
     const vec near = at_least(at_most(x, k->sigmoid_end), k->sigmoid_begin);
-    const struct exponential e = exp2_parts(near, k->sigmoid);
+    const struct exponential e = exp2_parts(near, k->sigmoid, k);
     return splat(k->one) / (e.fraction * e.q + (e.power + splat(k->one)));
 }
 
 /* -expm1(-2|x|) / (2 + expm1(-2|x|)): no cancellation near 0, odd, 1 from |x| = 10 on. */
-INLINE vec vtanh(vec x)
+INLINE vec vtanh(vec x, const struct numbers *k)
 {
-    NUMBERS_HERE(k);
     const vec magnitude = (vec)(bits(x) & isplat(k->magnitude));
-    const struct exponential e = exp2_parts(at_most(magnitude, k->tanh_end), k->tanh);
+    const struct exponential e = exp2_parts(at_most(magnitude, k->tanh_end), k->tanh, k);
     const vec minus_expm1 = (splat(k->one) - e.power) - e.fraction * e.q;
     const vec y = minus_expm1 / (splat(k->two) - minus_expm1);
     return (vec)((bits(y) & isplat(k->magnitude)) | (bits(x) & isplat(k->sign)));

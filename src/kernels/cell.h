@@ -11,6 +11,8 @@
 #ifndef CELL_H
 #define CELL_H
 
+#include <stdbool.h>
+
 #include "activation.h"
 #include "kernels.h"
 #include "tile.h"
@@ -117,12 +119,13 @@ INLINE void scatter(int32_t rows, int32_t vectors, struct group in, float *out)
 INLINE void cell_group(struct group a, float forget_bias, const float *c, float *c_next,
                        float *h_next, float *gates, float *tanh_c)
 {
-    const vec i = vsigmoid(a.i);
-    const vec j = vtanh(a.j);
-    const vec f = vsigmoid(a.f + splat(forget_bias));
-    const vec o = vsigmoid(a.o);
+    NUMBERS_HERE(k);
+    const vec i = vsigmoid(a.i, k);
+    const vec j = vtanh(a.j, k);
+    const vec f = vsigmoid(a.f + splat(forget_bias), k);
+    const vec o = vsigmoid(a.o, k);
     const vec next = load(c) * f + i * j;
-    const vec squashed = vtanh(next);
+    const vec squashed = vtanh(next, k);
     store(c_next, next);
     store(h_next, squashed * o);
     if (gates) {
@@ -134,8 +137,17 @@ INLINE void cell_group(struct group a, float forget_bias, const float *c, float 
     }
 }
 
+/*
+ * Steps go through the panels in turns, from the first to the last and back: what a step has read last is
+ * still near when the next one begins.
+ */
+INLINE bool goes_back(const struct cell_forward *s, int32_t step)
+{
+    return (s->turn + step) & 1;
+}
+
 INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_forward *s,
-                              int32_t step, int32_t row, int32_t panel)
+                              int32_t step, int32_t row, int32_t panel, ptrdiff_t to_next)
 {
     const int32_t width = vectors * W;
     const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
@@ -148,11 +160,8 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
 
     tile_zero(rows, vectors, &sum);
     const float *recurrent = kernel + (size_t)(1 + s->input) * (size_t)width;
-    /* After this panel's recurrent rows come the next one's bias and input rows. */
-    const float *ahead =
-        following(recurrent, (size_t)s->hidden, (size_t)width,
-                  (row - s->row_begin) / tile_rows(vectors)) +
-        (s->x ? 0 : (size_t)(1 + s->input) * (size_t)width);
+    const float *ahead = following(recurrent, (s->x ? kernel : recurrent) + to_next, (size_t)s->hidden,
+                                   (size_t)width, (row - s->row_begin) / tile_rows(vectors));
     tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, (size_t)width,
                   s->hidden, ahead);
     if (s->x) {
@@ -180,10 +189,10 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
 }
 
 /*
- * A batch of one row, as in a stream, has too few chains of additions to hide their latency. So two
- * panels are taken together where there are two, and the recurrent product, which waits for the step
- * before, adds even and odd inputs apart. This depends on the batch alone: steps and windows, and any
- * number of threads, still give the same bits.
+ * A batch of one row, as in a stream, has few chains of additions to hide their latency. So two panels
+ * are taken together where there are two; layers of no more than two add even and odd recurrent inputs
+ * apart, as all of them wait for the step before. This depends on the layer alone: steps and windows,
+ * and any number of threads, give the same bits.
  */
 INLINE void add_row(int32_t panels, float a, const float *b, size_t b_panel, vec sum[2][4])
 {
@@ -194,54 +203,64 @@ INLINE void add_row(int32_t panels, float a, const float *b, size_t b_panel, vec
             sum[p][v] += splat(a) * load(b + (size_t)p * b_panel + v * W);
 }
 
-INLINE void single_multiply(int32_t panels, const struct cell_forward *s, int32_t step,
-                            const float *kernel, size_t panel_size, vec even[2][4])
+INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float *b, size_t b_panel,
+                     vec sum[2][4])
 {
-    const float *h = s->h + (size_t)step * s->row;
-    const float *b = kernel + (size_t)(1 + s->input) * 4 * W;
+#pragma GCC unroll 2
+    for (int32_t k = 0; k < count; k++)
+        add_row(panels, a[k], b + (size_t)k * 4 * W, b_panel, sum);
+}
+
+INLINE void add_rows_apart(int32_t panels, const float *a, int32_t count, const float *b,
+                           size_t b_panel, vec sum[2][4])
+{
     vec odd[2][4];
 #pragma GCC unroll 2
     for (int32_t p = 0; p < panels; p++)
 #pragma GCC unroll 4
         for (int32_t v = 0; v < 4; v++)
-            even[p][v] = odd[p][v] = splat(0.0f);
+            odd[p][v] = splat(0.0f);
     int32_t k = 0;
-    for (; k + 1 < s->hidden; k += 2, b += 8 * W) {
-        add_row(panels, h[k], b, panel_size, even);
-        add_row(panels, h[k + 1], b + 4 * W, panel_size, odd);
+#pragma GCC unroll 2
+    for (; k + 1 < count; k += 2, b += 8 * W) {
+        add_row(panels, a[k], b, b_panel, sum);
+        add_row(panels, a[k + 1], b + 4 * W, b_panel, odd);
     }
-    if (k < s->hidden)
-        add_row(panels, h[k], b, panel_size, even);
+    if (k < count)
+        add_row(panels, a[k], b, b_panel, sum);
 #pragma GCC unroll 2
     for (int32_t p = 0; p < panels; p++)
 #pragma GCC unroll 4
         for (int32_t v = 0; v < 4; v++)
-            even[p][v] += odd[p][v];
+            sum[p][v] += odd[p][v];
 }
 
-INLINE void cell_forward_single(int32_t panels, const struct cell_forward *s, int32_t step,
+INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_forward *s, int32_t step,
                                 int32_t panel)
 {
     const size_t panel_size = (size_t)(1 + s->input + s->hidden) * 4 * W;
     const float *kernel = s->kernel + (size_t)panel * panel_size;
+    const float *recurrent = kernel + (size_t)(1 + s->input) * 4 * W;
     const float *start = s->x ? kernel
                               : s->preact + (size_t)panel * s->preact_panel + (size_t)step * 4 * W;
     const size_t start_panel = s->x ? panel_size : s->preact_panel;
-    vec input[2][4], sum[2][4];
+    const float *h = s->h + (size_t)step * s->row;
+    vec sum[2][4];
 #pragma GCC unroll 2
     for (int32_t p = 0; p < panels; p++)
 #pragma GCC unroll 4
         for (int32_t v = 0; v < 4; v++)
-            input[p][v] = load(start + (size_t)p * start_panel + v * W);
-    for (int32_t k = 0; s->x && k < s->input; k++)
-        add_row(panels, s->x[(size_t)step * s->x_row + (size_t)k], kernel + (size_t)(1 + k) * 4 * W,
-                panel_size, input);
-    single_multiply(panels, s, step, kernel, panel_size, sum);
+            sum[p][v] = load(start + (size_t)p * start_panel + v * W);
+    if (s->x)
+        add_rows(panels, s->x + (size_t)step * s->x_row, s->input, kernel + 4 * W, panel_size, sum);
+    if (apart)
+        add_rows_apart(panels, h, s->hidden, recurrent, panel_size, sum);
+    else
+        add_rows(panels, h, s->hidden, recurrent, panel_size, sum);
 #pragma GCC unroll 2
     for (int32_t p = 0; p < panels; p++) {
         const size_t here = (size_t)step * s->row + (size_t)(panel + p) * W, next = here + s->row;
-        const struct group group = {sum[p][0] + input[p][0], sum[p][1] + input[p][1],
-                                    sum[p][2] + input[p][2], sum[p][3] + input[p][3]};
+        const struct group group = {sum[p][0], sum[p][1], sum[p][2], sum[p][3]};
         cell_group(group, s->forget_bias, s->c + here, s->c + next, s->h + next,
                    s->gates ? s->gates + (size_t)(panel + p) * s->gates_panel +
                                   (size_t)step * 4 * W
@@ -250,27 +269,49 @@ INLINE void cell_forward_single(int32_t panels, const struct cell_forward *s, in
     }
 }
 
+INLINE void cell_forward_step(bool apart, const struct cell_forward *s, int32_t step)
+{
+    const bool back = goes_back(s, step);
+    int32_t begin = s->panel_begin, end = s->panel_end;
+    while (begin < end) {
+        const int32_t n = end - begin > 1 ? 2 : 1;
+        const int32_t panel = back ? end - n : begin;
+        if (n == 2)
+            cell_forward_single(2, apart, s, step, panel);
+        else
+            cell_forward_single(1, apart, s, step, panel);
+        if (back)
+            end -= n;
+        else
+            begin += n;
+    }
+}
+
 static void cell_forward_stream(const struct cell_forward *s)
 {
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
-        int32_t panel = s->panel_begin;
-        for (; panel + 1 < s->panel_end; panel += 2)
-            cell_forward_single(2, s, step, panel);
-        if (panel < s->panel_end)
-            cell_forward_single(1, s, step, panel);
+        if (s->hidden <= 2 * W)
+            cell_forward_step(true, s, step);
+        else
+            cell_forward_step(false, s, step);
     }
 }
 
 INLINE void cell_forward_panels(int32_t vectors, const struct cell_forward *s)
 {
     const int32_t most = tile_rows(vectors);
-    for (int32_t step = s->step_begin; step < s->step_end; step++)
-        for (int32_t panel = s->panel_begin; panel < s->panel_end; panel++)
+    const ptrdiff_t panel_size = (ptrdiff_t)(1 + s->input + s->hidden) * vectors * W;
+    for (int32_t step = s->step_begin; step < s->step_end; step++) {
+        const bool back = goes_back(s, step);
+        for (int32_t p = s->panel_begin; p < s->panel_end; p++)
             for (int32_t row = s->row_begin, n; row < s->row_end; row += n) {
                 n = s->row_end - row;
                 n = vectors == 4 ? next_rows(n, most) : n < most ? n : most;
-                WITH_ROWS(n, vectors, cell_forward_tile, s, step, row, panel);
+                WITH_ROWS(n, vectors, cell_forward_tile, s, step, row,
+                          back ? s->panel_begin + s->panel_end - 1 - p : p,
+                          back ? -panel_size : panel_size);
             }
+    }
 }
 
 /* Each in a frame of its own, which for a stream should be small. */
@@ -376,6 +417,7 @@ INLINE void carry_back(const struct cell_backward *s, int32_t step)
         .row_begin = s->row_begin,
         .row_end = s->row_end,
         .panel_begin = s->block_begin,
+        .back = step & 1, /* in turns, as forward */
         .panel_end = s->block_end,
     });
 }

@@ -120,17 +120,19 @@ static void lion(float *values, float *moments, const float *grads, size_t count
 
 static void sigmoid_array(const float *in, float *out, size_t count)
 {
+    NUMBERS_HERE(k);
     for (size_t i = 0; i < count; i += W) {
         const int32_t n = count - i < W ? (int32_t)(count - i) : W;
-        store_first(out + i, vsigmoid(load_first(in + i, n)), n);
+        store_first(out + i, vsigmoid(load_first(in + i, n), k), n);
     }
 }
 
 static void tanh_array(const float *in, float *out, size_t count)
 {
+    NUMBERS_HERE(k);
     for (size_t i = 0; i < count; i += W) {
         const int32_t n = count - i < W ? (int32_t)(count - i) : W;
-        store_first(out + i, vtanh(load_first(in + i, n)), n);
+        store_first(out + i, vtanh(load_first(in + i, n), k), n);
     }
 }
 

@@ -45,6 +45,7 @@ struct product {
     int32_t columns; /* of C, in all panels */
     int32_t row_begin, row_end;
     int32_t panel_begin, panel_end;
+    int32_t back; /* from the last panel to the first */
     const struct run *runs; /* of which these rows are computed; NULL for all */
     int32_t run_count;
 };
@@ -73,6 +74,7 @@ struct cell_forward {
     int32_t input, hidden;
     int32_t units; /* U */
     int32_t step_begin, step_end;
+    int32_t turn; /* step 0 goes from the last panel to the first if this is odd */
     int32_t row_begin, row_end;
     int32_t panel_begin, panel_end;
     const float *kernel; /* panels [1 + I + H, 4U]: bias, input rows, recurrent rows */

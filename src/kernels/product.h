@@ -16,6 +16,7 @@
 /* A slice of all inputs: `segments` of `length` each. */
 struct slice {
     const float *a, *b;
+    const float *next; /* rows of B that are read after these */
     int32_t segments, length;
     int32_t init;
 };
@@ -42,7 +43,7 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
                 t.at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0 ? 0 : n < W ? n : W);
             }
     const float *ahead =
-        following(b, (size_t)slice->segments * (size_t)slice->length, (size_t)width,
+        following(b, slice->next, (size_t)slice->segments * (size_t)slice->length, (size_t)width,
                   (row - p->row_begin) / tile_rows(vectors));
     for (int32_t s = 0; s < slice->segments; s++) {
         tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead);
@@ -95,18 +96,24 @@ INLINE void product_panels(int32_t vectors, const struct product *p)
     const int32_t most = one ? PRODUCT_DEPTH : 1 + (PRODUCT_DEPTH - 1) / p->length;
     const size_t a_step = one ? 1 : (size_t)p->a_segment;
     const size_t b_step = (size_t)(one ? 1 : p->length) * (size_t)(vectors * W);
-    for (int32_t panel = p->panel_begin; panel < p->panel_end; panel++)
+    const int32_t to_next = p->back ? -1 : 1;
+    int32_t panel = p->back ? p->panel_end - 1 : p->panel_begin;
+    for (int32_t left = p->panel_end - p->panel_begin; left > 0; left--, panel += to_next) {
+        const float *b = p->b + (size_t)panel * p->b_panel;
         for (int32_t i = 0; i < count; i += most) {
             const int32_t n = count - i < most ? count - i : most;
             const struct slice slice = {
                 .a = p->a + (size_t)i * a_step,
-                .b = p->b + (size_t)panel * p->b_panel + (size_t)i * b_step,
+                .b = b + (size_t)i * b_step,
+                .next = i + n < count ? b + (size_t)(i + n) * b_step
+                                      : b + to_next * (ptrdiff_t)p->b_panel,
                 .segments = one ? 1 : n,
                 .length = one ? n : p->length,
                 .init = i > 0 ? PRODUCT_ADD : p->init,
             };
             product_slice(vectors, p, &slice, panel);
         }
+    }
 }
 
 static void product(const struct product *p)

@@ -25,7 +25,8 @@ struct softmax {
 /* exp(v - max), for differences of any size. */
 INLINE vec exp_below(vec v, vec max)
 {
-    return vexp(at_least(v - max, -87.0f));
+    NUMBERS_HERE(k);
+    return vexp(at_least(v - max, -87.0f), k);
 }
 
 /* Element k of the first `n` rows. */
@@ -133,8 +134,9 @@ static double softmax_pairs(const struct softmax *s)
     memcpy(&label, s->labels, sizeof label);
     const ivec is_one = label == isplat(1);
     const vec d = choose(is_one, zero - one, one - zero);
-    const vec other = vsigmoid(d), chosen = splat(1.0f) - other;
-    const vec loss = at_least(d, 0.0f) + vlog(splat(1.0f) + vexp(at_least(-vabs(d), -87.0f)));
+    NUMBERS_HERE(k);
+    const vec other = vsigmoid(d, k), chosen = splat(1.0f) - other;
+    const vec loss = at_least(d, 0.0f) + vlog(splat(1.0f) + vexp(at_least(-vabs(d), -87.0f), k));
     const vec slope = other * splat(s->scale);
     if (s->probabilities)
         store_pairs(s->probabilities, choose(is_one, other, chosen),

@@ -206,13 +206,14 @@ INLINE void special_input(const struct special *s, int32_t row, int32_t p)
 {
     float *gates = s->gates + panel_at(s->gates_panel, p, row);
     const size_t at = (size_t)row * s->row + (size_t)p * W;
+    NUMBERS_HERE(k);
     const vec c = load(s->c + at);
-    const vec i = vsigmoid(with_peephole(s, p, 0, load(gates), c));
-    vec j = vtanh(load(gates + W));
+    const vec i = vsigmoid(with_peephole(s, p, 0, load(gates), c), k);
+    vec j = vtanh(load(gates + W), k);
     const vec f =
         s->coupled
             ? splat(1.0f) - i
-            : vsigmoid(with_peephole(s, p, 2, load(gates + 2 * W), c) + splat(s->forget_bias));
+            : vsigmoid(with_peephole(s, p, 2, load(gates + 2 * W), c) + splat(s->forget_bias), k);
     store(gates, i);
     store(gates + W, j);
     store(gates + 2 * W, f);
@@ -259,12 +260,13 @@ INLINE void special_output(const struct special *s, int32_t row, int32_t p)
 {
     float *gates = s->gates + panel_at(s->gates_panel, p, row);
     const size_t at = (size_t)row * s->row + (size_t)p * W;
+    NUMBERS_HERE(k);
     const vec c_new = load(s->c_new + at);
-    const vec o = vsigmoid(with_peephole(s, p, 3, load(gates + 3 * W), c_new));
+    const vec o = vsigmoid(with_peephole(s, p, 3, load(gates + 3 * W), c_new), k);
     const vec read = s->norm_c_apart ? load(s->normal_c + at) * vector_at(s, s->norm_c, p, 0) +
                                            vector_at(s, s->norm_c, p, 1)
                                      : c_new;
-    const vec squashed = vtanh(read);
+    const vec squashed = vtanh(read, k);
     store(gates + 3 * W, o);
     store(s->tanh_c + at, squashed);
     store(s->out + at, squashed * o);

@@ -151,12 +151,14 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
 }
 
 /*
- * What the tile in turn should fetch where all of them read the same `depth` rows of a panel: the first
- * ones share the rows that come after them, which are too far away to be fetched by their first reader.
+ * What the tile in turn should fetch where all of them read the same `depth` rows `b` of a panel: the first
+ * ones share the rows `next` that come after them, which are too far away to be fetched by their first
+ * reader.
  */
-INLINE const float *following(const float *b, size_t depth, size_t width, int32_t turn)
+INLINE const float *following(const float *b, const float *next, size_t depth, size_t width,
+                              int32_t turn)
 {
-    return (size_t)turn * LINE < width ? b + depth * width + (size_t)turn * depth * LINE : b;
+    return (size_t)turn * LINE < width ? next + (size_t)turn * depth * LINE : b;
 }
 
 #endif
