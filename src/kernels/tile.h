@@ -109,14 +109,10 @@ INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct
             t->at[r][v] += other->at[r][v];
 }
 
-/*
- * t[r] += sum over k of a[r*a_row + k*a_k] * b[k*b_k ...]. With a_k = 1 the rows of a are rows; with
- * a_row = 1 they are columns, and the product is that of a transposed. Each element is one chain of
- * additions in the order of k, whatever the size of the tile: results do not depend on how rows are
- * divided. Wide tiles fetch a line of `ahead` for every k.
- */
-INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const float *a, size_t a_row,
-                          size_t a_k, const float *b, size_t b_k, int32_t count, const float *ahead)
+/* The loop of tile_multiply. Of what belongs to one k the fewer are kept: factors, or vectors of b. */
+INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const float *a, size_t a_row,
+                            size_t a_k, const float *b, size_t b_k, int32_t count,
+                            const float *ahead)
 {
     struct tile sum;
 #pragma GCC unroll 8
@@ -125,16 +121,29 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
         for (int32_t v = 0; v < vectors; v++)
             sum.at[r][v] = t->at[r][v];
     for (int32_t k = 0; k < count; k++) {
-        vec row[4];
-#pragma GCC unroll 4
-        for (int32_t v = 0; v < vectors; v++)
-            row[v] = load(b + v * W);
+        vec factor[MAX_ROWS], row[4];
+        if (rows < vectors) {
 #pragma GCC unroll 8
-        for (int32_t r = 0; r < rows; r++) {
-            const vec factor = splat(a[(size_t)r * a_row]);
+            for (int32_t r = 0; r < rows; r++)
+                factor[r] = splat(a[(size_t)r * a_row]);
+#pragma GCC unroll 4
+            for (int32_t v = 0; v < vectors; v++) {
+                row[v] = load(b + v * W);
+#pragma GCC unroll 8
+                for (int32_t r = 0; r < rows; r++)
+                    sum.at[r][v] += factor[r] * row[v];
+            }
+        } else {
 #pragma GCC unroll 4
             for (int32_t v = 0; v < vectors; v++)
-                sum.at[r][v] += factor * row[v];
+                row[v] = load(b + v * W);
+#pragma GCC unroll 8
+            for (int32_t r = 0; r < rows; r++) {
+                factor[r] = splat(a[(size_t)r * a_row]);
+#pragma GCC unroll 4
+                for (int32_t v = 0; v < vectors; v++)
+                    sum.at[r][v] += factor[r] * row[v];
+            }
         }
         if (vectors == 4) {
             __builtin_prefetch(ahead, 0, 2);
@@ -148,6 +157,34 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
 #pragma GCC unroll 4
         for (int32_t v = 0; v < vectors; v++)
             t->at[r][v] = sum.at[r][v];
+}
+
+/* Of 16 registers these need nearly all: nothing else can be kept in them meanwhile. */
+#define TILE_ACCUMULATE_APART(rows)                                                                \
+    static __attribute__((noinline, unused)) void tile_accumulate_##rows(                          \
+        struct tile *t, const float *a, size_t a_row, size_t a_k, const float *b, size_t b_k,      \
+        int32_t count, const float *ahead)                                                         \
+    {                                                                                              \
+        tile_accumulate(rows, 4, t, a, a_row, a_k, b, b_k, count, ahead);                          \
+    }
+TILE_ACCUMULATE_APART(2)
+TILE_ACCUMULATE_APART(3)
+
+/*
+ * t[r] += sum over k of a[r*a_row + k*a_k] * b[k*b_k ...]. With a_k = 1 the rows of a are rows; with
+ * a_row = 1 they are columns, and the product is that of a transposed. Each element is one chain of
+ * additions in the order of k, whatever the size of the tile: results do not depend on how rows are
+ * divided. Wide tiles fetch a line of `ahead` for every k.
+ */
+INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const float *a, size_t a_row,
+                          size_t a_k, const float *b, size_t b_k, int32_t count, const float *ahead)
+{
+    if (ACCUMULATORS == 12 && rows == 3 && vectors == 4)
+        tile_accumulate_3(t, a, a_row, a_k, b, b_k, count, ahead);
+    else if (ACCUMULATORS == 12 && rows == 2 && vectors == 4)
+        tile_accumulate_2(t, a, a_row, a_k, b, b_k, count, ahead);
+    else
+        tile_accumulate(rows, vectors, t, a, a_row, a_k, b, b_k, count, ahead);
 }
 
 /*
