@@ -263,7 +263,8 @@ static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, 
     } else {
         state_make_room(state, steps);
     }
-    if (!state->team && !state->limited && steps * state->batch <= state->direct_rows) {
+    if (state_is_alone(state, steps) && !state->limited &&
+        steps * state->batch <= state->direct_rows) {
         forward_direct(&pass);
     } else {
         if (state->limited)

@@ -18,37 +18,44 @@
 const char foreign_state[] =
     "the state is of another stack, or of this one before it got its readout";
 
-/* How many threads are worth waking for so many steps. */
-static int32_t pass_threads(const struct mlstm_state *state, int32_t steps)
+static int32_t at_least_one(int32_t a)
 {
-    /* In multiply-adds: what must be done in a pass, and by each thread between two meetings. */
-    const double per_pass = 2e6, per_meeting = 1.2e5;
-    double recurrent = 0.0, all = 0.0;
-    for (int32_t d = 0; d < state->layout->directions; d++) {
-        const struct matrix *m = &state->layout->matrices[state->layout->direction[d].kernel];
-        const double one_input = 4.0 * state->batch * m->units;
-        const double one_step = one_input * m->parts[PART_H].rows;
-        recurrent = one_step > recurrent ? one_step : recurrent;
-        all += one_input * m->inputs * steps;
-    }
-    if (all < per_pass)
-        return 1;
+    return a < 1 ? 1 : a;
+}
+
+/* From so much work in a pass on its threads are woken for it; before, they have a part if they are awake. */
+#define WORTH_WAKING 2e6
+/* What n threads do between two meetings, divided by n * n: there is more for each, as more have to meet. */
+#define WORTH_MEETING 1.5e4
+
+/* How many of the state's threads have enough to do. */
+static int32_t pass_threads(const struct mlstm_state *state)
+{
     /* By rows they do not meet at every step. */
-    const int32_t by_rows = state->batch / OWN_ROWS;
-    const int32_t most =
-        recurrent / per_meeting > (double)by_rows ? (int32_t)(recurrent / per_meeting) : by_rows;
-    return most < 1 ? 1 : most < state->threads ? most : state->threads;
+    int32_t n = at_least_one(state->batch / OWN_ROWS);
+    while (n < state->threads && (double)(n + 1) * (n + 1) * WORTH_MEETING <= state->recurrent_work)
+        n++;
+    return n < state->threads ? n : state->threads;
 }
 
 void state_run_team(struct mlstm_state *state, int32_t steps,
                     void (*work)(void *context, struct worker *worker), void *context)
 {
-    team_run(state->team, pass_threads(state, steps), work, context);
+    const bool shared = state->step_work * steps >= WORTH_WAKING || team_is_awake(state->team);
+    team_run(state->team, shared ? pass_threads(state) : 1, work, context);
 }
 
-static int32_t at_least_one(int32_t a)
+/* The work of one step, in multiply-adds: of all layers, and in the product that each waits for. */
+static void count_work(struct mlstm_state *state)
 {
-    return a < 1 ? 1 : a;
+    for (int32_t d = 0; d < state->layout->directions; d++) {
+        const struct matrix *m = &state->layout->matrices[state->layout->direction[d].kernel];
+        const double one_input = 4.0 * state->batch * m->units;
+        const double recurrent = one_input * m->parts[PART_H].rows;
+        state->step_work += one_input * m->inputs;
+        if (state->recurrent_work < recurrent)
+            state->recurrent_work = recurrent;
+    }
 }
 
 static bool reads_backwards(const struct layout *layout)
@@ -151,6 +158,7 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
                                 .whole = whole,
                                 .threads = 1};
     const int32_t rows = at_least_one((window > 0 ? RECORD_ROWS : INFERENCE_ROWS) / batch);
+    count_work(&sizes);
     sizes.chunk = whole || (window > 0 && window < rows) ? window : rows;
     sizes.slots = window > 0 ? window : rows > INFERENCE_STEPS ? rows : INFERENCE_STEPS;
     return create(&sizes, stack, state);

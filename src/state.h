@@ -74,12 +74,13 @@ struct mlstm_state {
     int32_t chunk;  /* steps that pass through all layers before the next ones do */
     int32_t position;
     int32_t direct_rows; /* the most rows of a pass that needs nothing between its layers */
-    bool whole; /* a layer reads backwards: windows have one forward call */
+    bool whole;          /* a layer reads backwards: windows have one forward call */
     bool backward_done;
     bool final_given;
     bool learned; /* the window begins with the learned state */
     int32_t threads;
-    struct team *team; /* NULL for one thread */
+    struct team *team;                /* NULL for one thread */
+    double step_work, recurrent_work; /* see count_work */
 
     bool training;
     uint32_t key[2];
@@ -117,18 +118,26 @@ struct mlstm_state {
 /* Moves slot `position - keep` to slot 0, and the record of the steps after it with it. */
 void state_rewind(struct mlstm_state *state, int32_t keep);
 
+/* In multiply-adds: a smaller pass is no work for several threads. */
+#define WORTH_SHARING 1e5
+
+static inline bool state_is_alone(const struct mlstm_state *state, int32_t steps)
+{
+    return !state->team || state->step_work * steps < WORTH_SHARING;
+}
+
 /* Runs a pass over so many steps on as many of the team's threads as have enough to do. */
 void state_run_team(struct mlstm_state *state, int32_t steps,
                     void (*work)(void *context, struct worker *worker), void *context);
 
-/* The same, which for the calling thread alone is a call. */
+/* The same, which is a call where the thread that calls is alone. */
 static inline void state_run(struct mlstm_state *state, int32_t steps,
                              void (*work)(void *context, struct worker *worker), void *context)
 {
-    if (state->team)
-        state_run_team(state, steps, work, context);
-    else
+    if (state_is_alone(state, steps))
         work(context, &(struct worker){.count = 1});
+    else
+        state_run_team(state, steps, work, context);
 }
 
 /* A state for inference moves through this many slots before it goes back to the first. */

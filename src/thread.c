@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alloc.h"
@@ -14,6 +15,9 @@
 
 /* How often to look before going to sleep: for some ten microseconds. */
 #define LOOKS 2000
+
+/* Nanoseconds from one pass to the next in which helpers are still looking. */
+#define LOOKED_FOR 5000
 
 struct helper {
     struct team *team;
@@ -36,6 +40,7 @@ struct team {
     atomic_uint pass;      /* its number */
     atomic_int unfinished; /* helpers that are not done with it */
     atomic_int sleeping;   /* threads that wait for `wake` */
+    int64_t last_alone;    /* when the last pass without helpers ended, in nanoseconds */
 
     _Alignas(64) atomic_int arrived;
     _Alignas(64) atomic_uint meeting;
@@ -218,6 +223,18 @@ void team_destroy(struct team *team)
     team_free(team);
 }
 
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+bool team_is_awake(struct team *team)
+{
+    return atomic_load(&team->sleeping) == 0 || now() - team->last_alone < LOOKED_FOR;
+}
+
 void team_run(struct team *team, int32_t threads,
               void (*work)(void *context, struct worker *worker), void *context)
 {
@@ -226,6 +243,7 @@ void team_run(struct team *team, int32_t threads,
         self.count = threads < team->threads ? threads : team->threads;
     if (self.count == 1) {
         work(context, &self);
+        team->last_alone = now();
         return;
     }
     team->work = work;

@@ -14,6 +14,12 @@ struct team;
 mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, struct team **team);
 void team_destroy(struct team *team); /* NULL is left alone */
 
+/*
+ * Whether the helpers can begin at once, or are worth waking as passes come so fast that they will not go
+ * to sleep again.
+ */
+bool team_is_awake(struct team *team);
+
 /* One thread's part in a pass. */
 struct worker {
     int32_t index, count;

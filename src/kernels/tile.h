@@ -121,29 +121,16 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
         for (int32_t v = 0; v < vectors; v++)
             sum.at[r][v] = t->at[r][v];
     for (int32_t k = 0; k < count; k++) {
-        vec factor[MAX_ROWS], row[4];
-        if (rows < vectors) {
+        vec factor[MAX_ROWS];
+#pragma GCC unroll 8
+        for (int32_t r = 0; r < rows; r++)
+            factor[r] = splat(a[(size_t)r * a_row]);
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < vectors; v++) {
+            const vec row = load(b + v * W);
 #pragma GCC unroll 8
             for (int32_t r = 0; r < rows; r++)
-                factor[r] = splat(a[(size_t)r * a_row]);
-#pragma GCC unroll 4
-            for (int32_t v = 0; v < vectors; v++) {
-                row[v] = load(b + v * W);
-#pragma GCC unroll 8
-                for (int32_t r = 0; r < rows; r++)
-                    sum.at[r][v] += factor[r] * row[v];
-            }
-        } else {
-#pragma GCC unroll 4
-            for (int32_t v = 0; v < vectors; v++)
-                row[v] = load(b + v * W);
-#pragma GCC unroll 8
-            for (int32_t r = 0; r < rows; r++) {
-                factor[r] = splat(a[(size_t)r * a_row]);
-#pragma GCC unroll 4
-                for (int32_t v = 0; v < vectors; v++)
-                    sum.at[r][v] += factor[r] * row[v];
-            }
+                sum.at[r][v] += factor[r] * row;
         }
         if (vectors == 4) {
             __builtin_prefetch(ahead, 0, 2);
