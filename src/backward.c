@@ -189,6 +189,8 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
             worker_wait(worker);
         }
     }
+    if (s->small)
+        return;
     const struct target carry = part_target(PRODUCT_ZERO, s->dh_carry, s->carry_row, part);
     matrix_multiply_back(pass->stack, state, m, PART_H, state->dgates, &carry,
                          share_blocks(worker, part, state->batch));

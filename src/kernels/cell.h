@@ -376,9 +376,9 @@ INLINE struct group cell_gradient(const float *gates, vec tanh_c, vec c, vec dh,
 }
 
 /* The gradients of one group; dh comes in, dc is carried. */
-INLINE void cell_backward_group(int32_t rows, int32_t vectors, const struct cell_backward *s,
-                                size_t at, size_t unit, const float *gates, float *dc_carry, vec dh,
-                                const int32_t *keep, float *dgates)
+INLINE struct group cell_backward_group(const struct cell_backward *s, size_t at, size_t unit,
+                                        const float *gates, float *dc_carry, vec dh,
+                                        const int32_t *keep)
 {
     const size_t here = at * s->row + unit;
     const size_t out = at * s->out_row + unit;
@@ -393,7 +393,7 @@ INLINE void cell_backward_group(int32_t rows, int32_t vectors, const struct cell
     if (keep)
         g = (struct group){keep_lanes(g.i, keep), keep_lanes(g.j, keep), keep_lanes(g.f, keep),
                            keep_lanes(g.o, keep)};
-    scatter(rows, vectors, g, dgates);
+    return g;
 }
 
 /* dh_carry = dgates of `step` @ transposed recurrent kernel, for the rows and units of this call. */
@@ -434,76 +434,87 @@ INLINE void cell_backward_wide(const struct cell_backward *s)
             for (int32_t row = s->row_begin; row < s->row_end; row++) {
                 const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
                 const size_t carry = (size_t)row * s->carry_row + (size_t)panel * W;
-                cell_backward_group(
-                    1, 4, s, at, (size_t)panel * W,
+                const struct group g = cell_backward_group(
+                    s, at, (size_t)panel * W,
                     s->gates + (size_t)panel * s->gates_panel + at * 4 * W, s->dc_carry + carry,
-                    load(s->dh_carry + carry), panel + 1 == s->panels ? s->keep : NULL,
-                    s->dgates + (size_t)panel * s->dgates_panel + at * 4 * W);
+                    load(s->dh_carry + carry), panel + 1 == s->panels ? s->keep : NULL);
+                scatter(1, 4, g, s->dgates + (size_t)panel * s->dgates_panel + at * 4 * W);
             }
     }
 }
 
 #if W >= 8
-/* The first U lanes of several rows side by side. */
-INLINE vec gather_units(int32_t rows, int32_t vectors, const struct tile *t, int32_t g)
+#define SAME_ROW(units, k, lane) ((lane) & ~((units)-1)) + (k)
+#define SPREAD(units, k)                                                                           \
+    case k: return SHUFFLE(v, v, LANES_WITH(SAME_ROW, units, k))
+
+/* Unit k of each row in all lanes of the row. */
+INLINE vec spread(int32_t units, vec v, int32_t k)
 {
-    const vec none = splat(0.0f);
+    if (units == 4)
+        switch (k) {
+            SPREAD(4, 0);
+            SPREAD(4, 1);
+            SPREAD(4, 2);
+            SPREAD(4, 3);
+        }
+    switch (k) {
+        SPREAD(8, 0);
+        SPREAD(8, 1);
+        SPREAD(8, 2);
+        SPREAD(8, 3);
+        SPREAD(8, 4);
+        SPREAD(8, 5);
+        SPREAD(8, 6);
+        SPREAD(8, 7);
+    }
+    return v;
+}
+
+/* The same units for each row. */
+INLINE vec load_units(int32_t units, const float *p)
+{
 #if W == 16
-    if (vectors == 1) {
-        const int32_t r = 4 * g;
-        const vec low = SHUFFLE(t->at[r][0], r + 1 < rows ? t->at[r + 1][0] : none, 0, 1, 2, 3, 16, 17, 18,
-                                19, 0, 0, 0, 0, 0, 0, 0, 0);
-        const vec high = SHUFFLE(r + 2 < rows ? t->at[r + 2][0] : none,
-                                 r + 3 < rows ? t->at[r + 3][0] : none, 0, 1, 2, 3, 16, 17, 18, 19, 0,
-                                 0, 0, 0, 0, 0, 0, 0);
-        return low_halves(low, high);
-    }
+    if (units == 8)
+        return (vec)_mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+    return (vec)_mm512_broadcast_f32x4(_mm_loadu_ps(p));
+#else
+    (void)units;
+    return (vec)_mm256_broadcast_ps((const __m128 *)p);
 #endif
-    (void)vectors;
-    return low_halves(t->at[2 * g][0], 2 * g + 1 < rows ? t->at[2 * g + 1][0] : none);
 }
 
-/* A small layer: dh stays in registers between the product and the gates. */
-INLINE void cell_backward_tile(int32_t rows, int32_t vectors, const struct cell_backward *s,
-                               int32_t step, int32_t row)
+/* Rows of dgates @ transposed recurrent kernel, which stay in registers. */
+INLINE vec carry_back_group(int32_t units, struct group g, const float *transposed)
 {
-    const size_t width = 4 * (size_t)s->units;
-    const size_t per_group = 4 / (size_t)vectors;
-    const size_t groups = ((size_t)s->batch + per_group - 1) / per_group;
-    const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
-    float *dgates = s->dgates + at * width;
-    const int32_t first = step + 1 == s->steps;
-    struct tile even, odd;
-    tile_zero(rows, 1, &even);
-    tile_zero(rows, 1, &odd);
-    if (!first) {
-        const float *after = dgates + (size_t)s->batch * width;
-        tile_multiply(rows, 1, &even, after, width, 2, s->transposed, 2 * W, 2 * s->units,
-                      after);
-        tile_multiply(rows, 1, &odd, after + 1, width, 2, s->transposed + W, 2 * W,
-                      2 * s->units, after);
-        tile_add(rows, 1, &even, &odd);
-    }
+    const vec gate[4] = {g.i, g.j, g.f, g.o};
+    vec sum[4];
+#pragma GCC unroll 4
+    for (int32_t n = 0; n < 4; n++) {
+        const float *b = transposed + n * units * W;
+        sum[n] = spread(units, gate[n], 0) * load_units(units, b);
 #pragma GCC unroll 8
-    for (size_t g = 0; g * per_group < (size_t)rows; g++) {
-        const size_t carry = ((size_t)row + g * per_group) * s->carry_row;
-        const int32_t left = rows - (int32_t)(g * per_group);
-        cell_backward_group(
-            left, vectors, s, at + g * per_group, 0,
-            s->gates + ((size_t)step * groups + (size_t)row / per_group + g) * 4 * W,
-            s->dc_carry + carry,
-            first ? load(s->dh_carry + carry) : gather_units(rows, vectors, &even, (int32_t)g),
-            s->keep, dgates + g * per_group * width);
+        for (int32_t k = 1; k < units; k++)
+            sum[n] += spread(units, gate[n], k) * load_units(units, b + k * W);
     }
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+/* A small layer, whose groups of rows have nothing to do with each other. */
 INLINE void cell_backward_small(int32_t vectors, const struct cell_backward *s)
 {
-    const int32_t most = tile_rows(vectors);
+    const int32_t units = vectors * W / 4, group_rows = W / units;
+    const int32_t groups = (s->batch + group_rows - 1) / group_rows;
     for (int32_t step = s->step_end - 1; step >= s->step_begin; step--)
-        for (int32_t row = 0, n; row < s->batch; row += n) {
-            n = s->batch - row < most ? s->batch - row : most;
-            WITH_ROWS(n, vectors, cell_backward_tile, s, step, row);
+        for (int32_t n = 0; n < groups; n++) {
+            const int32_t row = n * group_rows;
+            const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
+            float *dh_carry = s->dh_carry + (size_t)row * s->carry_row;
+            const struct group g = cell_backward_group(
+                s, at, 0, s->gates + (size_t)(step * groups + n) * 4 * W,
+                s->dc_carry + (size_t)row * s->carry_row, load(dh_carry), s->keep);
+            store(dh_carry, carry_back_group(units, g, s->transposed));
+            scatter(s->batch - row, vectors, g, s->dgates + at * 4 * (size_t)units);
         }
 }
 #endif

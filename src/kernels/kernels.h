@@ -96,7 +96,8 @@ struct cell_forward {
 
 /*
  * Consecutive steps of one layer, from step_end - 1 back to step_begin. What a step gets from the one
- * after it is computed from dgates at its beginning; for the last of all `steps` it stands in dh_carry.
+ * after it is computed from dgates at its beginning; for the last of all `steps` it stands in dh_carry,
+ * where a small layer has that of every step.
  */
 struct cell_backward {
     int32_t batch;

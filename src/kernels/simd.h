@@ -156,6 +156,17 @@ INLINE vec vsqrt(vec v)
 #define LANES(f) f(0), f(1), f(2), f(3)
 #endif
 
+/* The same of f(a, b, 0), f(a, b, 1), ... */
+#if W == 16
+#define LANES_WITH(f, a, b)                                                                        \
+    f(a, b, 0), f(a, b, 1), f(a, b, 2), f(a, b, 3), f(a, b, 4), f(a, b, 5), f(a, b, 6),            \
+        f(a, b, 7), f(a, b, 8), f(a, b, 9), f(a, b, 10), f(a, b, 11), f(a, b, 12), f(a, b, 13),    \
+        f(a, b, 14), f(a, b, 15)
+#elif W == 8
+#define LANES_WITH(f, a, b)                                                                        \
+    f(a, b, 0), f(a, b, 1), f(a, b, 2), f(a, b, 3), f(a, b, 4), f(a, b, 5), f(a, b, 6), f(a, b, 7)
+#endif
+
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
