@@ -134,9 +134,18 @@ static void plain_steps_back(const struct backward_pass *pass, bool small,
     step->row_end = row.end;
 }
 
+/* Whether the kernel can give a small layer's dx, as rows like its own. */
+static bool gives_dx(const struct direction_state *s, const struct matrix *m,
+                     const struct target *dx)
+{
+    return s->small && !s->special && dx && dx->init == PRODUCT_ZERO && dx->row == s->row &&
+           (size_t)dx->columns == s->row && m->parts[PART_X].blocks == 1;
+}
+
 /* All steps of the chunk of a plain cell: dgates from what comes from above and from later steps. */
 static void plain_backward_steps(const struct backward_pass *pass, int32_t direction,
-                                 struct rows dh, struct rows dc, struct worker *worker)
+                                 struct rows dh, struct rows dc, const struct target *dx,
+                                 struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;
     const struct layout *layout = state->layout;
@@ -175,6 +184,8 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
         .dgates = state->dgates,
         .dgates_panel = state->chunk_rows * (size_t)m->width,
         .keep = matrix_keep(m),
+        .dx = gives_dx(s, m, dx) ? dx->c : NULL,
+        .transposed_x = pass->stack->transposed + m->parts[PART_X].offset,
     };
     if (alone || own_rows) {
         if (own_rows || worker->index == 0)
@@ -254,8 +265,8 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
     if (s->special)
         special_backward_steps(pass, direction, dh, dc, worker);
     else
-        plain_backward_steps(pass, direction, dh, dc, worker);
-    if (dx)
+        plain_backward_steps(pass, direction, dh, dc, dx, worker);
+    if (dx && !gives_dx(s, m, dx))
         matrix_multiply_back(pass->stack, state, m, PART_X, state->dgates, dx,
                              rows_left(share_blocks(worker, x, pass->steps * state->batch), state));
     if (pass->grads) {

@@ -484,8 +484,8 @@ INLINE vec load_units(int32_t units, const float *p)
 #endif
 }
 
-/* Rows of dgates @ transposed recurrent kernel, which stay in registers. */
-INLINE vec carry_back_group(int32_t units, struct group g, const float *transposed)
+/* Rows of dgates @ a transposed kernel of no more than U columns, in registers. */
+INLINE vec multiply_back(int32_t units, struct group g, const float *transposed)
 {
     const vec gate[4] = {g.i, g.j, g.f, g.o};
     vec sum[4];
@@ -498,6 +498,15 @@ INLINE vec carry_back_group(int32_t units, struct group g, const float *transpos
             sum[n] += spread(units, gate[n], k) * load_units(units, b + k * W);
     }
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* As many rows of a group as there are: what comes after them is of another step. */
+INLINE void store_rows(int32_t units, int32_t rows, float *p, vec v)
+{
+    if (rows * units >= W)
+        store(p, v);
+    else
+        store_first(p, v, rows * units);
 }
 
 /* A small layer, whose groups of rows have nothing to do with each other. */
@@ -513,8 +522,11 @@ INLINE void cell_backward_small(int32_t vectors, const struct cell_backward *s)
             const struct group g = cell_backward_group(
                 s, at, 0, s->gates + (size_t)(step * groups + n) * 4 * W,
                 s->dc_carry + (size_t)row * s->carry_row, load(dh_carry), s->keep);
-            store(dh_carry, carry_back_group(units, g, s->transposed));
+            store(dh_carry, multiply_back(units, g, s->transposed));
             scatter(s->batch - row, vectors, g, s->dgates + at * 4 * (size_t)units);
+            if (s->dx)
+                store_rows(units, s->batch - row, s->dx + at * (size_t)units,
+                           multiply_back(units, g, s->transposed_x));
         }
 }
 #endif

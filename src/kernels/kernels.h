@@ -121,6 +121,9 @@ struct cell_backward {
     float *dgates; /* panels [steps * B, 4U] */
     size_t dgates_panel;
     const int32_t *keep; /* as in outer, for the last panel */
+    /* Between small layers of the same U: [steps * B, U] on the layer below, may be dh_out; or NULL. */
+    float *dx;
+    const float *transposed_x; /* [4U, width] */
 };
 
 /*
