@@ -248,8 +248,8 @@ static void forward_direct(const struct forward_pass *pass)
 }
 
 /* As many steps as fit into a chunk. */
-static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, const float *x,
-                    int32_t steps, float *y)
+static inline void forward_some(const struct mlstm_stack *stack, struct mlstm_state *state,
+                                const float *x, int32_t steps, float *y)
 {
     struct forward_pass pass = {stack, state, x, steps, y};
     if (state->window > 0) {
@@ -276,6 +276,23 @@ static void forward(const struct mlstm_stack *stack, struct mlstm_state *state, 
     state->position += steps;
 }
 
+/*
+ * All steps. Not inline: processors guess from the branches before what is loaded into the mode, and
+ * where those are the caller's the guess may be wrong in every call.
+ */
+static APART void forward(const struct mlstm_stack *stack, struct mlstm_state *state,
+                          const float *x, int32_t steps, float *y)
+{
+    const struct float_mode callers = float_mode_enter();
+    for (int32_t done = 0, n; done < steps; done += n) {
+        n = steps - done < state->chunk ? steps - done : state->chunk;
+        forward_some(stack, state, x, n, y);
+        x += (size_t)n * (size_t)state->batch * (size_t)state->inputs;
+        y = y ? y + (size_t)n * (size_t)state->batch * (size_t)state->outputs : NULL;
+    }
+    float_mode_leave(callers);
+}
+
 mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,
                                 float *y)
 {
@@ -287,9 +304,7 @@ mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, co
             "a bidirectional layer reads whole windows, not steps");
     REQUIRE(state->window == 0 || state->position < state->window, MLSTM_ERROR_ORDER,
             "the window of %d steps is full: begin a new one", state->window);
-    const struct float_mode callers = float_mode_enter();
     forward(stack, state, x, 1, y);
-    float_mode_leave(callers);
     return MLSTM_OK;
 }
 
@@ -307,13 +322,6 @@ mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const f
     REQUIRE(!state->whole || state->position == 0, MLSTM_ERROR_ORDER,
             "a bidirectional layer reads whole windows, and %d steps of this one are recorded",
             state->position);
-    const struct float_mode callers = float_mode_enter();
-    for (int32_t done = 0, n; done < steps; done += n) {
-        n = steps - done < state->chunk ? steps - done : state->chunk;
-        forward(stack, state, x, n, y);
-        x += (size_t)n * (size_t)state->batch * (size_t)state->inputs;
-        y = y ? y + (size_t)n * (size_t)state->batch * (size_t)state->outputs : NULL;
-    }
-    float_mode_leave(callers);
+    forward(stack, state, x, steps, y);
     return MLSTM_OK;
 }
