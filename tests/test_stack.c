@@ -91,6 +91,7 @@ static void params_come_back(void **state)
         {1, 1, 2, {17, 33, 64}, 3, MLSTM_READOUT_H, 1},
         {1, 1, 4, {2, 16, 15, 31, 8}, 0, 0, 1},
         {1, 1, 1, {67, 70}, 71, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+        {1, 1, 1, {5, 531}, 0, 0, 1}, /* its block is so large that it stands in huge pages */
     };
     for (size_t i = 0; i < COUNT(shapes); i++) {
         struct random random = {i};

@@ -6,6 +6,7 @@
 #include <fenv.h>
 #include <pthread.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct shape shapes[] = {
@@ -72,6 +73,32 @@ static void steps_agree(void **state)
         assert_ok(mlstm_step_forward(m->stack, m->state, m->x + t * s->batch * s->sizes[0],
                                      y + t * s->batch * s->outputs));
     assert_same_bits("y", y, one->y, y_numbers(s));
+    test_free(y);
+    free_results(one);
+    free_model(m);
+}
+
+/* Passes so small that helpers have a part in those that follow each other closely, and in no others. */
+static void helpers_may_sleep(void **state)
+{
+    (void)state;
+    const struct shape *s = &shapes[3];
+    struct model *m = new_model(s, 1);
+    struct results *one = new_results(s);
+    float *y = floats(y_numbers(s));
+    const size_t outputs = y_numbers(s) / (size_t)s->steps;
+    run_model(m, m->state, m->grads, one);
+    assert_ok(mlstm_state_set_threads(m->state, 2));
+    for (int32_t burst = 1; burst <= s->steps; burst++) {
+        assert_ok(mlstm_state_set(m->state, m->initial_state, state_numbers(s)));
+        for (int32_t t = 0; t < s->steps; t++) {
+            if (t % burst == 0)
+                nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
+            assert_ok(mlstm_step_forward(m->stack, m->state, m->x + t * s->batch * s->sizes[0],
+                                         y + (size_t)t * outputs));
+        }
+        assert_same_bits("y", y, one->y, y_numbers(s));
+    }
     test_free(y);
     free_results(one);
     free_model(m);
@@ -229,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thread_counts_agree),
         cmocka_unit_test(steps_agree),
+        cmocka_unit_test(helpers_may_sleep),
         cmocka_unit_test(the_number_keeps_the_rest),
         cmocka_unit_test(a_stack_is_shared),
         cmocka_unit_test(a_state_may_move),
