@@ -26,7 +26,7 @@ static int32_t at_least_one(int32_t a)
 /* From so much work in a pass on its threads are woken for it; before, they have a part if they are awake. */
 #define WORTH_WAKING 2e6
 /* What n threads do between two meetings, divided by n * n: there is more for each, as more have to meet. */
-#define WORTH_MEETING 1.5e4
+#define WORTH_MEETING 2.5e4
 
 /* How many of the state's threads have enough to do. */
 static int32_t pass_threads(const struct mlstm_state *state)

@@ -119,7 +119,7 @@ struct mlstm_state {
 void state_rewind(struct mlstm_state *state, int32_t keep);
 
 /* In multiply-adds: a smaller pass is no work for several threads. */
-#define WORTH_SHARING 1e5
+#define WORTH_SHARING 2e5
 
 static inline bool state_is_alone(const struct mlstm_state *state, int32_t steps)
 {

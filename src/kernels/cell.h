@@ -315,8 +315,6 @@ INLINE void cell_forward_panels(int32_t vectors, const struct cell_forward *s)
 }
 
 /* Each in a frame of its own, which for a stream should be small. */
-#define NOINLINE static __attribute__((noinline))
-
 #if W == 16
 NOINLINE void cell_forward_quarters(const struct cell_forward *s)
 {

@@ -148,7 +148,7 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
 
 /* Of 16 registers these need nearly all: nothing else can be kept in them meanwhile. */
 #define TILE_ACCUMULATE_APART(rows)                                                                \
-    static __attribute__((noinline, unused)) void tile_accumulate_##rows(                          \
+    NOINLINE void tile_accumulate_##rows(                                                          \
         struct tile *t, const float *a, size_t a_row, size_t a_k, const float *b, size_t b_k,      \
         int32_t count, const float *ahead)                                                         \
     {                                                                                              \
