@@ -208,7 +208,8 @@ void test_options()
     const mlstm::layer_view below = stack.layer(0), above = stack.layer(1);
     expect(below.peepholes() && below.projection() == 4 && below.projection_clip() == 3 &&
                below.cell_clip() == 5 && below.biases() == 2 && below.learned_state() &&
-               below.bidirectional() == MLSTM_MERGE_CONCAT && below.output_size() == 8,
+               below.bidirectional() == MLSTM_MERGE_CONCAT && below.recurrent_size() == 4 &&
+               below.output_size() == 8 && above.recurrent_size() == 8,
            "options of layer 0");
     float epsilon;
     std::int32_t what, mask;
@@ -344,6 +345,30 @@ void test_losses()
                  [&] { mlstm::absolute_error(outputs, {targets, 1}, {}); });
 }
 
+void test_weighted_losses()
+{
+    const float outputs[] = {0, 3}, targets[] = {0, 1}, ones[] = {1, 1}, weights[] = {0, 2};
+    float plain[2], gradient[2];
+    const float losses[] = {mlstm::squared_error(outputs, targets, {}),
+                            mlstm::absolute_error(outputs, targets, {}),
+                            mlstm::huber_loss(outputs, targets, 0.5f, {}),
+                            mlstm::sigmoid_cross_entropy(outputs, targets, plain)};
+    for (int kind = 0; kind < 4; kind++)
+        expect(std::fabs(mlstm::weighted_loss(static_cast<mlstm_loss>(kind), outputs, targets, ones,
+                                              1, 0.5f, gradient) -
+                         losses[kind]) < 1e-6f,
+               "weights of 1, loss " + std::to_string(kind));
+    expect(std::fabs(gradient[0] - plain[0]) < 1e-6f && std::fabs(gradient[1] - plain[1]) < 1e-6f,
+           "gradient with weights of 1");
+    expect(mlstm::weighted_loss(MLSTM_ABSOLUTE_ERROR, outputs, targets, weights, 1, 0, gradient) ==
+                   4 &&
+               gradient[0] == 0 && gradient[1] == 2,
+           "a weight of 0");
+    expect_error(MLSTM_ERROR_MISMATCH, "outputs", [&] {
+        mlstm::weighted_loss(MLSTM_ABSOLUTE_ERROR, {outputs, 1}, targets, ones, 1, 0, {});
+    });
+}
+
 /* One stack, a state for each thread. */
 void test_threads(const golden_file &golden)
 {
@@ -409,6 +434,7 @@ int main(int, char **argv)
     test_training();
     test_optimizers();
     test_losses();
+    test_weighted_losses();
     test_threads(golden);
     test_memory();
 }

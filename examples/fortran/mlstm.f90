@@ -27,13 +27,18 @@ module mlstm
         MLSTM_DROP_HIDDEN = 0, MLSTM_DROP_CANDIDATE = 1, MLSTM_SKIP_NONE = 0, &
         MLSTM_SKIP_RESIDUAL = 1, MLSTM_SKIP_HIGHWAY = 2, MLSTM_MERGE_NONE = 0, &
         MLSTM_MERGE_CONCAT = 1, MLSTM_MERGE_SUM = 2
+    ! C's names of these are those of procedures here, as case does not count.
+    integer(c_int32_t), parameter, public :: MLSTM_LOSS_SQUARED = 0, MLSTM_LOSS_ABSOLUTE = 1, &
+        MLSTM_LOSS_HUBER = 2, MLSTM_LOSS_SIGMOID = 3
     integer(c_int32_t), parameter, public :: MLSTM_OK = 0, MLSTM_ERROR_INVALID_ARGUMENT = 1, &
         MLSTM_ERROR_OUT_OF_MEMORY = 2, MLSTM_ERROR_TOO_LARGE = 3, MLSTM_ERROR_MISMATCH = 4, &
         MLSTM_ERROR_OWNED = 5, MLSTM_ERROR_ORDER = 6, MLSTM_ERROR_NOT_FOUND = 7, &
         MLSTM_ERROR_NOT_FINITE = 8, MLSTM_ERROR_SYSTEM = 9
 
+    public :: mlstm_version
     public :: mlstm_softmax_cross_entropy, mlstm_softmax_cross_entropy_weighted, &
-        mlstm_sigmoid_cross_entropy, mlstm_absolute_error, mlstm_huber_loss, mlstm_squared_error
+        mlstm_sigmoid_cross_entropy, mlstm_absolute_error, mlstm_huber_loss, mlstm_squared_error, &
+        mlstm_weighted_loss
     public :: mlstm_schedule_step, mlstm_schedule_exponential, mlstm_schedule_cosine, &
         mlstm_schedule_warmup, mlstm_schedule_loss_scale
 
@@ -86,6 +91,7 @@ module mlstm
         procedure :: init_param => stack_init_param
         procedure :: layer_count => stack_layer_count
         procedure :: hidden_size => stack_hidden_size
+        procedure :: recurrent_size => stack_recurrent_size
         procedure :: options => stack_options
         procedure :: input_size => stack_input_size
         procedure :: output_size => stack_output_size
@@ -205,6 +211,11 @@ contains
         write (shapes(len_trim(shapes) + 2:), '(*(i0, 1x))') got
         call finish(MLSTM_ERROR_MISMATCH, stat, errmsg, &
             name // " should have the shape " // trim(shapes))
+    end function
+
+    function mlstm_version() result(version)
+        character(:), allocatable :: version
+        version = text_of(c_version())
     end function
 
     ! Ownership.
@@ -355,6 +366,13 @@ contains
         class(mlstm_stack), intent(in) :: self
         integer(c_int32_t), intent(in) :: layer
         stack_hidden_size = c_cell_hidden_size(c_stack_cell(self%handle, layer))
+    end function
+
+    function stack_recurrent_size(self, layer)
+        integer(c_int32_t) :: stack_recurrent_size
+        class(mlstm_stack), intent(in) :: self
+        integer(c_int32_t), intent(in) :: layer
+        stack_recurrent_size = c_cell_recurrent_size(c_stack_cell(self%handle, layer))
     end function
 
     ! Those of a layer.
@@ -957,7 +975,7 @@ contains
         if (.not. located("probabilities", probabilities, shape(logits), to_probabilities, stat, &
             errmsg)) return
         if (.not. located("dlogits", dlogits, shape(logits), to_dlogits, stat, errmsg)) return
-        call finish(c_softmax_cross_entropy(logits, labels, size(labels, kind=c_size_t), &
+        call finish(c_softmax_cross_entropy(logits, labels, row_count(logits), &
             size(logits, 1), to_probabilities, to_dlogits, loss), stat, errmsg)
     end subroutine
 
@@ -987,9 +1005,16 @@ contains
             errmsg)) return
         if (.not. located("dlogits", dlogits, shape(logits), to_dlogits, stat, errmsg)) return
         call finish(c_softmax_cross_entropy_weighted(logits, labels, to_weights, &
-            size(labels, kind=c_size_t), size(logits, 1), ignored, smoothing, to_probabilities, &
+            row_count(logits), size(logits, 1), ignored, smoothing, to_probabilities, &
             to_dlogits, loss), stat, errmsg)
     end subroutine
+
+    ! Of (O,B,T), not of what stands beside it, which fits anyhow where there are none.
+    function row_count(array)
+        integer(c_size_t) :: row_count
+        real(c_float), intent(in) :: array(:, :, :)
+        row_count = size(array, 2, c_size_t) * size(array, 3, c_size_t)
+    end function
 
     ! Finds the address of an array to write to, NULL where it is absent, and whether it fits.
     function located(name, array, expected, address, stat, errmsg)
@@ -1060,6 +1085,25 @@ contains
         if (.not. located("doutputs", doutputs, shape(outputs), to_doutputs, stat, errmsg)) return
         call finish(c_squared_error(outputs, targets, size(outputs, kind=c_size_t), &
             to_doutputs, loss), stat, errmsg)
+    end subroutine
+
+    ! One of the four above, such as MLSTM_LOSS_HUBER, with weights(B,T).
+    subroutine mlstm_weighted_loss(kind, outputs, targets, weights, delta, loss, doutputs, stat, &
+            errmsg)
+        integer(c_int32_t), intent(in) :: kind
+        real(c_float), contiguous, intent(in) :: outputs(:, :, :), targets(:, :, :), weights(:, :)
+        real(c_float), intent(in) :: delta
+        real(c_float), intent(inout) :: loss
+        real(c_float), contiguous, target, intent(inout), optional :: doutputs(:, :, :)
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: to_doutputs
+        if (.not. fits("targets", shape(targets), shape(outputs), stat, errmsg)) return
+        if (.not. fits("weights", shape(weights), [size(outputs, 2), size(outputs, 3)], stat, &
+            errmsg)) return
+        if (.not. located("doutputs", doutputs, shape(outputs), to_doutputs, stat, errmsg)) return
+        call finish(c_weighted_loss(kind, outputs, targets, weights, &
+            row_count(outputs), size(outputs, 1), delta, to_doutputs, loss), stat, errmsg)
     end subroutine
 
 end module

@@ -6,6 +6,9 @@ module mlstm_c
     implicit none
 
     interface
+        function c_version() bind(C, name="mlstm_version")
+            import; type(c_ptr) :: c_version
+        end function
         function c_last_error() bind(C, name="mlstm_last_error")
             import; type(c_ptr) :: c_last_error
         end function
@@ -63,6 +66,9 @@ module mlstm_c
         function c_cell_set_cell_clip(cell, value) bind(C, name="mlstm_cell_set_cell_clip")
             import; integer(c_int32_t) :: c_cell_set_cell_clip
             type(c_ptr), value :: cell; real(c_float), value :: value
+        end function
+        function c_cell_recurrent_size(cell) bind(C, name="mlstm_cell_recurrent_size")
+            import; integer(c_int32_t) :: c_cell_recurrent_size; type(c_ptr), value :: cell
         end function
         function c_cell_output_size(cell) bind(C, name="mlstm_cell_output_size")
             import; integer(c_int32_t) :: c_cell_output_size; type(c_ptr), value :: cell
@@ -452,6 +458,14 @@ module mlstm_c
             import; integer(c_int32_t) :: c_squared_error
             real(c_float), intent(in) :: outputs(*), targets(*); integer(c_size_t), value :: count
             type(c_ptr), value :: doutputs
+            real(c_float), intent(inout) :: loss
+        end function
+        function c_weighted_loss(kind, outputs, targets, weights, rows, columns, delta, doutputs, &
+                loss) bind(C, name="mlstm_weighted_loss")
+            import; integer(c_int32_t) :: c_weighted_loss
+            real(c_float), intent(in) :: outputs(*), targets(*), weights(*)
+            integer(c_size_t), value :: rows; integer(c_int32_t), value :: kind, columns
+            real(c_float), value :: delta; type(c_ptr), value :: doutputs
             real(c_float), intent(inout) :: loss
         end function
 

@@ -172,6 +172,7 @@ contains
         real(c_float) :: x(1, B + 1)
         integer(c_int32_t) :: stat
         character(200) :: errmsg
+        call expect(scan(mlstm_version(), ".") > 1, "a version has dots")
         call create_stack(stack)
         call state%create(stack, B, T)
         x = 0
@@ -257,6 +258,8 @@ contains
             above%skip == MLSTM_SKIP_RESIDUAL, "options of layer 1")
         call stack%options(2, none, stat, errmsg)
         call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "NULL")
+        call expect(stack%recurrent_size(0) == 4, "h of layer 0")
+        call expect(stack%recurrent_size(1) == 8, "h of layer 1")
         call stack%get_param("layer0.reverse.projection", projection)
         call cell%create(1, 1)
         call cell%set_options(mlstm_options(dropout=1.0), stat, errmsg)
@@ -374,7 +377,7 @@ contains
 
     subroutine test_losses()
         real(c_float) :: outputs(1, 1, 2), targets(1, 1, 2), gradient(1, 1, 2), loss, scale
-        real(c_float) :: logits(2, 1, 2), dlogits(2, 1, 2), expected(4)
+        real(c_float) :: logits(2, 1, 2), dlogits(2, 1, 2), none(2, 0, 2), expected(4)
         integer(c_int64_t) :: streak
         integer(c_int32_t) :: stat
         integer :: i
@@ -394,6 +397,10 @@ contains
             loss, reshape([2.0, 3.0], [1, 2]), dlogits=dlogits)
         call expect(near(loss, 2 * log(2.0)) .and. near(dlogits(1, 1, 1), 1.0) .and. &
             near(dlogits(1, 1, 2), 0.0), "weighted softmax cross entropy")
+        call test_weighted_losses(outputs, targets)
+        call mlstm_softmax_cross_entropy(none, reshape([0, 1], [1, 2]), loss, stat=stat, &
+            errmsg=errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "rows")
         call mlstm_absolute_error(outputs, targets(:, :, :1), loss, stat=stat, errmsg=errmsg)
         call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "targets")
         scale = 8
@@ -404,6 +411,32 @@ contains
                 streak)
             call expect(near(scale, expected(i)), "loss scale")
         end do
+    end subroutine
+
+    subroutine test_weighted_losses(outputs, targets)
+        real(c_float), intent(in) :: outputs(1, 1, 2), targets(1, 1, 2)
+        real(c_float) :: plain(1, 1, 2), gradient(1, 1, 2), losses(0:3), loss, weights(1, 2)
+        integer(c_int32_t) :: kind, stat
+        character(200) :: errmsg
+        call mlstm_absolute_error(outputs, targets, losses(MLSTM_LOSS_ABSOLUTE))
+        call mlstm_huber_loss(outputs, targets, 0.5, losses(MLSTM_LOSS_HUBER))
+        call mlstm_squared_error(outputs, targets, losses(MLSTM_LOSS_SQUARED))
+        call mlstm_sigmoid_cross_entropy(outputs, targets, losses(MLSTM_LOSS_SIGMOID), plain)
+        weights = 1
+        do kind = MLSTM_LOSS_SQUARED, MLSTM_LOSS_SIGMOID
+            call mlstm_weighted_loss(kind, outputs, targets, weights, 0.5, loss, gradient)
+            call expect(near(loss, losses(kind)), "weights of 1")
+        end do
+        call expect(near(gradient(1, 1, 1), plain(1, 1, 1)) .and. &
+            near(gradient(1, 1, 2), plain(1, 1, 2)), "gradient with weights of 1")
+        weights(1, :) = [0, 2]
+        call mlstm_weighted_loss(MLSTM_LOSS_ABSOLUTE, outputs, targets, weights, 0.0, loss, &
+            gradient)
+        call expect(near(loss, 4.0) .and. near(gradient(1, 1, 1), 0.0) .and. &
+            near(gradient(1, 1, 2), 2.0), "a weight of 0")
+        call mlstm_weighted_loss(MLSTM_LOSS_ABSOLUTE, outputs, targets, weights(:, :1), 0.0, loss, &
+            stat=stat, errmsg=errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "weights")
     end subroutine
 
     subroutine work(stack, x, labels, norm)

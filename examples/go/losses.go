@@ -44,11 +44,8 @@ func SoftmaxCrossEntropyWeighted(logits []float32, labels []int32, weights []flo
 
 // checkSoftmax checks lengths and returns the number of classes.
 func checkSoftmax(logits []float32, labels []int32, outputs ...[]float32) (C.int32_t, error) {
-	rows, classes := len(labels), 0
-	if rows > 0 {
-		classes = len(logits) / rows
-	}
-	if err := checkLength("logits", len(logits), rows*classes); err != nil {
+	classes, err := columns("logits", logits, len(labels))
+	if err != nil {
 		return 0, err
 	}
 	for _, array := range outputs {
@@ -59,7 +56,16 @@ func checkSoftmax(logits []float32, labels []int32, outputs ...[]float32) (C.int
 			return 0, err
 		}
 	}
-	return size(classes), nil
+	return classes, nil
+}
+
+// columns returns how many numbers each row of an array has.
+func columns(name string, array []float32, rows int) (C.int32_t, error) {
+	count := 0
+	if rows > 0 {
+		count = len(array) / rows
+	}
+	return size(count), checkLength(name, len(array), rows*count)
 }
 
 // SigmoidCrossEntropy returns the loss averaged over logits and targets, and fills dlogits, its
@@ -89,6 +95,30 @@ func SquaredError(outputs, targets, doutputs []float32) (float32, error) {
 	return compare(outputs, targets, doutputs, func(loss *C.float) C.mlstm_status {
 		return C.mlstm_squared_error(floats(outputs), floats(targets), C.size_t(len(outputs)),
 			floats(doutputs), loss)
+	})
+}
+
+// Loss is one of the four above, for WeightedLoss.
+type Loss int32
+
+const (
+	LossSquaredError        Loss = C.MLSTM_SQUARED_ERROR
+	LossAbsoluteError       Loss = C.MLSTM_ABSOLUTE_ERROR
+	LossHuber               Loss = C.MLSTM_HUBER_LOSS
+	LossSigmoidCrossEntropy Loss = C.MLSTM_SIGMOID_CROSS_ENTROPY
+)
+
+// WeightedLoss is one of the losses above with a weight for each row of outputs and targets; delta is
+// that of LossHuber.
+func WeightedLoss(loss Loss, outputs, targets, weights []float32, delta float32, doutputs []float32) (float32, error) {
+	rows := len(weights)
+	columns, err := columns("outputs", outputs, rows)
+	if err != nil {
+		return 0, err
+	}
+	return compare(outputs, targets, doutputs, func(value *C.float) C.mlstm_status {
+		return C.mlstm_weighted_loss(C.int32_t(loss), floats(outputs), floats(targets),
+			floats(weights), C.size_t(rows), columns, C.float(delta), floats(doutputs), value)
 	})
 }
 

@@ -124,6 +124,31 @@ func (stack *Stack) Options(layer int) Options {
 	return optionsOf(C.mlstm_stack_cell(stack.c, size(layer)))
 }
 
+// Sizes are those of a cell: what it reads, its units, the numbers in h, and what it gives.
+type Sizes struct {
+	Input, Hidden, Recurrent, Output int
+}
+
+func (cell *Cell) Sizes() Sizes {
+	defer runtime.KeepAlive(cell)
+	return sizesOf(cell.c)
+}
+
+// Sizes are those of a layer, and all zero for one that is not there.
+func (stack *Stack) Sizes(layer int) Sizes {
+	defer runtime.KeepAlive(stack)
+	return sizesOf(C.mlstm_stack_cell(stack.c, size(layer)))
+}
+
+func sizesOf(cell *C.mlstm_cell) Sizes {
+	return Sizes{
+		Input:     int(C.mlstm_cell_input_size(cell)),
+		Hidden:    int(C.mlstm_cell_hidden_size(cell)),
+		Recurrent: int(C.mlstm_cell_recurrent_size(cell)),
+		Output:    int(C.mlstm_cell_output_size(cell)),
+	}
+}
+
 func optionsOf(cell *C.mlstm_cell) Options {
 	var epsilon, zoneoutC, zoneoutH C.float
 	var mask, what, recurrentMask C.int32_t

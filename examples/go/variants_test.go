@@ -50,6 +50,14 @@ func TestOptionsAreThoseThatWereSet(t *testing.T) {
 	if none := stack.Options(2); none != (Options{}) {
 		t.Errorf("a layer that is not there has %+v", none)
 	}
+	for layer, expected := range []Sizes{{2, 6, 4, 8}, {8, 8, 8, 8}, {}} {
+		if sizes := stack.Sizes(layer); sizes != expected {
+			t.Errorf("layer %d has %+v", layer, sizes)
+		}
+	}
+	if sizes := cell.Sizes(); sizes != (Sizes{1, 1, 1, 1}) {
+		t.Errorf("a new cell has %+v", sizes)
+	}
 	must(stack.GetParam("layer0.reverse.projection", make([]float32, 6*4)))
 	plain.Dropout = 1
 	expectError(t, cell.SetOptions(plain), InvalidArgument, "rate")
@@ -140,11 +148,17 @@ func TestOptimizersDescend(t *testing.T) {
 	}
 }
 
+func expectNear(t *testing.T, name string, got, expected float32) {
+	t.Helper()
+	if math.Abs(float64(got-expected)) > 1e-6 {
+		t.Errorf("%s: %v, expected %v", name, got, expected)
+	}
+}
+
 func TestLossesAndTheirGradients(t *testing.T) {
 	near := func(name string, loss, expected float32) {
-		if math.Abs(float64(loss-expected)) > 1e-6 {
-			t.Errorf("%s: %v, expected %v", name, loss, expected)
-		}
+		t.Helper()
+		expectNear(t, name, loss, expected)
 	}
 	outputs, targets, gradient := []float32{0, 3}, []float32{0, 1}, make([]float32, 2)
 	near("absolute", made(AbsoluteError(outputs, targets, gradient)), 1)
@@ -159,6 +173,29 @@ func TestLossesAndTheirGradients(t *testing.T) {
 	near("what was ignored", dlogits[2], 0)
 	_, err := AbsoluteError(outputs, targets[1:], nil)
 	expectError(t, err, Mismatch, "targets")
+}
+
+func TestWeightedLosses(t *testing.T) {
+	outputs, targets, ones := []float32{0, 3}, []float32{0, 1}, []float32{1, 1}
+	plain, gradient := make([]float32, 2), make([]float32, 2)
+	for loss, expected := range map[Loss]func() (float32, error){
+		LossSquaredError:        func() (float32, error) { return SquaredError(outputs, targets, plain) },
+		LossAbsoluteError:       func() (float32, error) { return AbsoluteError(outputs, targets, plain) },
+		LossHuber:               func() (float32, error) { return HuberLoss(outputs, targets, 0.5, plain) },
+		LossSigmoidCrossEntropy: func() (float32, error) { return SigmoidCrossEntropy(outputs, targets, plain) },
+	} {
+		expectNear(t, "weights of 1", made(WeightedLoss(loss, outputs, targets, ones, 0.5, gradient)),
+			made(expected()))
+		expectNear(t, "gradient of row 0", gradient[0], plain[0])
+		expectNear(t, "gradient of row 1", gradient[1], plain[1])
+	}
+	expectNear(t, "a weight of 0", made(WeightedLoss(LossAbsoluteError, outputs, targets,
+		[]float32{0, 2}, 0, gradient)), 4)
+	if gradient[0] != 0 || gradient[1] != 2 {
+		t.Errorf("with a weight of 0 the gradient is %v", gradient)
+	}
+	_, err := WeightedLoss(LossAbsoluteError, outputs, targets, make([]float32, 3), 0, nil)
+	expectError(t, err, Mismatch, "outputs")
 }
 
 func TestLossScalesFollowTheGradients(t *testing.T) {

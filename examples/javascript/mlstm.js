@@ -37,6 +37,10 @@ for (const prototype of [
     'int32_t mlstm_cell_set_skip(mlstm_cell *cell, int32_t skip)',
     'int32_t mlstm_cell_set_bidirectional(mlstm_cell *cell, int32_t merge)',
     'int32_t mlstm_cell_set_learned_state(mlstm_cell *cell, int32_t learned)',
+    'int32_t mlstm_cell_input_size(mlstm_cell *cell)',
+    'int32_t mlstm_cell_hidden_size(mlstm_cell *cell)',
+    'int32_t mlstm_cell_recurrent_size(mlstm_cell *cell)',
+    'int32_t mlstm_cell_output_size(mlstm_cell *cell)',
     'float mlstm_cell_forget_bias(mlstm_cell *cell)',
     'int32_t mlstm_cell_biases(mlstm_cell *cell)',
     'int32_t mlstm_cell_peepholes(mlstm_cell *cell)',
@@ -109,6 +113,7 @@ for (const prototype of [
     'int32_t mlstm_absolute_error(void *outputs, void *targets, size_t count, void *doutputs, void *loss)',
     'int32_t mlstm_huber_loss(void *outputs, void *targets, size_t count, float delta, void *doutputs, void *loss)',
     'int32_t mlstm_squared_error(void *outputs, void *targets, size_t count, void *doutputs, void *loss)',
+    'int32_t mlstm_weighted_loss(int32_t kind, void *outputs, void *targets, void *weights, size_t rows, int32_t columns, float delta, void *doutputs, void *loss)',
     'float mlstm_schedule_step(float rate, int64_t step, int64_t period, float factor)',
     'float mlstm_schedule_exponential(float rate, int64_t step, int64_t period, float factor)',
     'float mlstm_schedule_cosine(float rate, int64_t step, int64_t steps, float alpha)',
@@ -259,6 +264,15 @@ function optionsOf(cell) {
     };
 }
 
+function sizesOf(cell) {
+    return {
+        input: c.cell_input_size(cell),
+        hidden: c.cell_hidden_size(cell),
+        recurrent: c.cell_recurrent_size(cell),
+        output: c.cell_output_size(cell),
+    };
+}
+
 /** The description of one layer. */
 export class Cell extends Handle {
     /**
@@ -283,6 +297,11 @@ export class Cell extends Handle {
     /** All options, as the constructor takes them. */
     get options() {
         return optionsOf(Cell.pointer(this));
+    }
+
+    /** How many numbers it reads, its units, the numbers in h, and how many numbers it gives. */
+    get sizes() {
+        return sizesOf(Cell.pointer(this));
     }
 }
 
@@ -334,6 +353,11 @@ export class Stack extends Handle {
     /** The options of the cell of a layer. */
     options(layer) {
         return optionsOf(c.stack_cell(Stack.pointer(this), int32(layer)));
+    }
+
+    /** The sizes of the cell of a layer, all 0 for one that is not there. */
+    sizes(layer) {
+        return sizesOf(c.stack_cell(Stack.pointer(this), int32(layer)));
     }
 
     /** Gives every kernel and projection new values, gains and highway biases 1, everything else 0. */
@@ -591,11 +615,17 @@ export function softmaxCrossEntropyWeighted(logits, labels, {
 /** Rows and classes of arrays that fit. */
 function softmaxSizes(logits, labels, probabilities, dlogits) {
     const rows = array('labels', Int32Array, labels).length;
-    const classes = Math.floor(floats('logits', logits).length / Math.max(rows, 1));
-    floats('logits', logits, rows * classes);
+    const classes = columnsOf('logits', logits, rows);
     floatsOrNull('probabilities', probabilities, logits.length);
     floatsOrNull('dlogits', dlogits, logits.length);
     return [rows, classes];
+}
+
+/** How many numbers each row of an array has. */
+function columnsOf(name, values, rows) {
+    const columns = Math.floor(floats(name, values).length / Math.max(rows, 1));
+    floats(name, values, rows * columns);
+    return columns;
 }
 
 /** Losses averaged over outputs and targets of one length; each fills its gradient where it is given. */
@@ -607,6 +637,20 @@ export const huberLoss = (outputs, targets, delta = 1, doutputs = null) =>
     compare(c.huber_loss, outputs, targets, doutputs, delta);
 export const squaredError = (outputs, targets, doutputs = null) =>
     compare(c.squared_error, outputs, targets, doutputs);
+
+/** The four above, for weightedLoss. */
+export const Loss = Object.freeze({
+    SQUARED_ERROR: 0, ABSOLUTE_ERROR: 1, HUBER_LOSS: 2, SIGMOID_CROSS_ENTROPY: 3,
+});
+
+/** One of the losses above with a weight for each row of outputs and targets. */
+export function weightedLoss(kind, outputs, targets, weights, { delta = 1, doutputs = null } = {}) {
+    const rows = floats('weights', weights).length;
+    const columns = columnsOf('outputs', outputs, rows);
+    return compare((y, z, _, dy, loss) =>
+        c.weighted_loss(int32(kind), y, z, weights, rows, columns, delta, dy, loss),
+    outputs, targets, doutputs);
+}
 
 function compare(call, outputs, targets, doutputs, ...settings) {
     const count = floats('outputs', outputs).length;

@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import {
-    Cell, Drop, Grads, Initializer, LossScale, Mask, Merge, Norm, Optimizer, Readout, Skip, Stack, State,
-    absoluteError, huberLoss, scheduleCosine, scheduleWarmup, sigmoidCrossEntropy, softmaxCrossEntropy,
-    softmaxCrossEntropyWeighted, squaredError,
+    Cell, Drop, Grads, Initializer, Loss, LossScale, Mask, Merge, Norm, Optimizer, Readout, Skip, Stack,
+    State, absoluteError, huberLoss, scheduleCosine, scheduleWarmup, sigmoidCrossEntropy,
+    softmaxCrossEntropy, softmaxCrossEntropyWeighted, squaredError, weightedLoss,
 } from './mlstm.js';
 import { run } from './worker.js';
 
@@ -143,6 +143,10 @@ test('options are those that were set', () => {
     assert.deepEqual(stack.options(1), { ...plain, ...aboveOptions });
     assert.deepEqual(new Cell(1, 1, stack.options(1)).options, stack.options(1));
     assert.throws(() => stack.options(2), { code: 'MLSTM_ERROR_INVALID_ARGUMENT' });
+    assert.deepEqual(stack.sizes(0), { input: 2, hidden: 6, recurrent: 4, output: 8 });
+    assert.deepEqual(stack.sizes(1), { input: 8, hidden: 8, recurrent: 8, output: 8 });
+    assert.deepEqual(stack.sizes(2), { input: 0, hidden: 0, recurrent: 0, output: 0 });
+    assert.deepEqual(new Cell(3, 2).sizes, { input: 3, hidden: 2, recurrent: 2, output: 2 });
     stack.getParam('layer0.reverse.projection', new Float32Array(6 * 4));
     assert.throws(() => new Cell(1, 1, { dropout: [1, Mask.STEP] }), /rate/);
     assert.throws(() => new Cell(1, 1, { projection: 1.5 }), RangeError);
@@ -231,6 +235,25 @@ test('losses and their gradients', () => {
         { weights: Float32Array.of(2, 3), dlogits }), 2 * Math.LN2);
     assert.deepEqual(dlogits, Float32Array.of(1, -1, 0, 0));
     assert.throws(() => absoluteError(outputs, Float32Array.of(1)), RangeError);
+});
+
+test('rows have weights', () => {
+    const [outputs, targets, ones] = [Float32Array.of(0, 3), Float32Array.of(0, 1), Float32Array.of(1, 1)];
+    const [plain, gradient] = [new Float32Array(2), new Float32Array(2)];
+    for (const [kind, loss] of [
+        [Loss.SQUARED_ERROR, () => squaredError(outputs, targets, plain)],
+        [Loss.ABSOLUTE_ERROR, () => absoluteError(outputs, targets, plain)],
+        [Loss.HUBER_LOSS, () => huberLoss(outputs, targets, 0.5, plain)],
+        [Loss.SIGMOID_CROSS_ENTROPY, () => sigmoidCrossEntropy(outputs, targets, plain)],
+    ]) {
+        const got = weightedLoss(kind, outputs, targets, ones, { delta: 0.5, doutputs: gradient });
+        for (const [a, b] of [[got, loss()], [gradient[0], plain[0]], [gradient[1], plain[1]]])
+            assert.ok(Math.abs(a - b) < 1e-6, `loss ${kind}: ${a} for ${b}`);
+    }
+    assert.equal(weightedLoss(Loss.ABSOLUTE_ERROR, outputs, targets, Float32Array.of(0, 2),
+        { doutputs: gradient }), 4);
+    assert.deepEqual(gradient, Float32Array.of(0, 2));
+    assert.throws(() => weightedLoss(Loss.ABSOLUTE_ERROR, outputs, targets, new Float32Array(3)), RangeError);
 });
 
 test('loss scales follow the gradients', () => {

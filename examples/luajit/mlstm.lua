@@ -39,6 +39,7 @@ mlstm_status mlstm_cell_set_bidirectional(mlstm_cell *cell, int32_t merge);
 mlstm_status mlstm_cell_set_learned_state(mlstm_cell *cell, int32_t learned);
 int32_t mlstm_cell_input_size(const mlstm_cell *cell);
 int32_t mlstm_cell_hidden_size(const mlstm_cell *cell);
+int32_t mlstm_cell_recurrent_size(const mlstm_cell *cell);
 int32_t mlstm_cell_output_size(const mlstm_cell *cell);
 float mlstm_cell_forget_bias(const mlstm_cell *cell);
 int32_t mlstm_cell_biases(const mlstm_cell *cell);
@@ -172,6 +173,9 @@ mlstm_status mlstm_absolute_error(const float *outputs, const float *targets, si
                                   float *doutputs, float *loss);
 mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t count, float delta,
                               float *doutputs, float *loss);
+mlstm_status mlstm_weighted_loss(int32_t kind, const float *outputs, const float *targets,
+                                 const float *weights, size_t rows, int32_t columns, float delta,
+                                 float *doutputs, float *loss);
 
 float mlstm_schedule_step(float rate, int64_t step, int64_t period, float factor);
 float mlstm_schedule_exponential(float rate, int64_t step, int64_t period, float factor);
@@ -192,6 +196,7 @@ local mlstm = {
     DROP_HIDDEN = 0, DROP_CANDIDATE = 1,
     SKIP_NONE = 0, SKIP_RESIDUAL = 1, SKIP_HIGHWAY = 2,
     MERGE_NONE = 0, MERGE_CONCAT = 1, MERGE_SUM = 2,
+    SQUARED_ERROR = 0, ABSOLUTE_ERROR = 1, HUBER_LOSS = 2, SIGMOID_CROSS_ENTROPY = 3,
     version = ffi.string(C.mlstm_version()),
     isa = ffi.string(C.mlstm_isa()),
 }
@@ -281,8 +286,8 @@ for _, option in ipairs {
 end
 
 for _, name in ipairs {
-    "input_size", "hidden_size", "output_size", "forget_bias", "biases", "projection",
-    "projection_clip", "cell_clip", "skip", "bidirectional",
+    "input_size", "hidden_size", "recurrent_size", "output_size", "forget_bias", "biases",
+    "projection", "projection_clip", "cell_clip", "skip", "bidirectional",
 } do
     local get = C["mlstm_cell_" .. name]
     cell[name] = function(self) return get(self.handle) end
@@ -405,8 +410,7 @@ end
 -- H and P of a layer, twice that in both directions.
 local function state_sizes(model, layer)
     local each = C.mlstm_stack_cell(model.handle, layer)
-    local c, h = C.mlstm_cell_hidden_size(each), C.mlstm_cell_projection(each)
-    if h == 0 then h = c end
+    local c, h = C.mlstm_cell_hidden_size(each), C.mlstm_cell_recurrent_size(each)
     if C.mlstm_cell_bidirectional(each) == mlstm.MERGE_NONE then return c, h end
     return 2 * c, 2 * h
 end
@@ -653,6 +657,15 @@ end
 
 function mlstm.squared_error(outputs, targets, count, doutputs)
     return compare(C.mlstm_squared_error, outputs, targets, count, doutputs)
+end
+
+-- One of the four above, such as mlstm.HUBER_LOSS, of [rows,columns] with weights [rows]; delta is
+-- 1 where it is nil.
+function mlstm.weighted_loss(kind, outputs, targets, weights, rows, columns, delta, doutputs)
+    sized("weights", weights, rows)
+    return compare(function(y, z, _, dy, loss)
+        return C.mlstm_weighted_loss(kind, y, z, weights, rows, columns, delta or 1, dy, loss)
+    end, outputs, targets, rows * columns, doutputs)
 end
 
 -- Learning rates from the number of updates made before (schedule.h).

@@ -101,15 +101,16 @@ end
 local function test_options()
     local stack = create_variants()
     local below, above = stack:cell(0), stack:cell(1)
-    expect_equal({2, true, 4, 3, 5, mlstm.MERGE_CONCAT, true, 8}, below:biases(), below:peepholes(),
-                 below:projection(), below:projection_clip(), below:cell_clip(),
-                 below:bidirectional(), below:learned_state(), below:output_size())
+    expect_equal({2, true, 4, 3, 5, mlstm.MERGE_CONCAT, true, 4, 8}, below:biases(),
+                 below:peepholes(), below:projection(), below:projection_clip(), below:cell_clip(),
+                 below:bidirectional(), below:learned_state(), below:recurrent_size(),
+                 below:output_size())
     expect_equal({mlstm.NORM_PRODUCTS, 0.125}, above:norm())
     expect_equal({0.25, 0.125}, above:zoneout())
     expect_equal({0.125, mlstm.MASK_SEQUENCE}, above:dropout())
     expect_equal({0.25, mlstm.DROP_CANDIDATE, mlstm.MASK_SEQUENCE}, above:recurrent_dropout())
-    expect_equal({true, mlstm.SKIP_RESIDUAL, false}, above:coupled(), above:skip(),
-                 above:peepholes())
+    expect_equal({true, mlstm.SKIP_RESIDUAL, false, 8}, above:coupled(), above:skip(),
+                 above:peepholes(), above:recurrent_size())
     assert(not pcall(above.set_skip, above, mlstm.SKIP_NONE), "a cell of a stack was changed")
     local shapes = {}
     for _, param in ipairs(stack:params()) do shapes[param.name] = param.shape end
@@ -213,6 +214,26 @@ local function test_losses()
         ffi.new("float[4]", 0, 0, 5, 9), ffi.new("int32_t[2]", 1, -1), ffi.new("float[2]", 2, 3),
         2, 2, nil, nil, nil, dlogits), 2 * math.log(2))
     assert(dlogits[0] == 1 and dlogits[2] == 0)
+    local ones, weights = ffi.new("float[2]", 1, 1), ffi.new("float[2]", 0, 2)
+    local plain = ffi.new("float[2]")
+    for kind, loss in pairs {
+        [mlstm.SQUARED_ERROR] = mlstm.squared_error(outputs, targets, 2),
+        [mlstm.ABSOLUTE_ERROR] = mlstm.absolute_error(outputs, targets, 2),
+        [mlstm.SIGMOID_CROSS_ENTROPY] = mlstm.sigmoid_cross_entropy(outputs, targets, 2),
+        [mlstm.HUBER_LOSS] = mlstm.huber_loss(outputs, targets, 2, 0.5),
+    } do
+        near(mlstm.weighted_loss(kind, outputs, targets, ones, 2, 1, 0.5), loss)
+    end
+    mlstm.squared_error(outputs, targets, 2, plain)
+    mlstm.weighted_loss(mlstm.SQUARED_ERROR, outputs, targets, ones, 2, 1, nil, gradient)
+    near(gradient[0], plain[0])
+    near(gradient[1], plain[1])
+    assert(mlstm.weighted_loss(mlstm.ABSOLUTE_ERROR, outputs, targets, weights, 2, 1, nil,
+                               gradient) == 4)
+    assert(gradient[0] == 0 and gradient[1] == 2, "a weight of 0")
+    expect_error("MISMATCH", "weights", function()
+        mlstm.weighted_loss(mlstm.ABSOLUTE_ERROR, outputs, targets, dlogits, 2, 1)
+    end)
     local scale = mlstm.loss_scale(8, 2)
     expect_equal({8, 16, 16, 8}, scale:update(true), scale:update(true), scale:update(true),
                  scale:update(false))

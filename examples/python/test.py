@@ -121,7 +121,8 @@ class Test(unittest.TestCase):
         below, above = stack.layers
         self.assertEqual((below.biases, below.peepholes, below.projection, below.projection_clip,
                           below.cell_clip, below.bidirectional, below.learned_state,
-                          below.output_size), (2, 1, 4, 3, 5, mlstm.MERGE_CONCAT, 1, 8))
+                          below.recurrent_size, below.output_size),
+                         (2, 1, 4, 3, 5, mlstm.MERGE_CONCAT, 1, 4, 8))
         self.assertEqual((above.coupled, above.norm, above.zoneout, above.dropout,
                           above.recurrent_dropout, above.skip),
                          (1, (mlstm.NORM_PRODUCTS, 0.125), (0.25, 0.125),
@@ -133,7 +134,7 @@ class Test(unittest.TestCase):
         self.assertEqual(shapes["layer1.norm_c_gain"], (8,))
         del stack
         gc.collect()
-        self.assertEqual(above.hidden_size, 8)
+        self.assertEqual((above.hidden_size, above.recurrent_size), (8, 8))
         with self.assertRaisesRegex(mlstm.Error, "rate"):
             mlstm.Cell(1, 1, dropout=(1.0, mlstm.MASK_STEP))
 
@@ -224,6 +225,25 @@ class Test(unittest.TestCase):
             dlogits=dlogits)
         self.assertAlmostEqual(loss, 2 * numpy.log(2), 6)
         self.assertEqual(dlogits.tolist(), [[1, -1], [0, 0]])
+
+    def test_weighted_losses(self):
+        outputs, targets = numpy.array([[[0], [3]], [[0], [1]]], numpy.float32)
+        ones, weights = numpy.array([[1, 1], [0, 2]], numpy.float32)
+        expected, gradient = numpy.empty((2, 2, 1), numpy.float32)
+        for kind, plain in ((mlstm.SQUARED_ERROR, mlstm.squared_error),
+                            (mlstm.ABSOLUTE_ERROR, mlstm.absolute_error),
+                            (mlstm.HUBER_LOSS, mlstm.huber_loss),
+                            (mlstm.SIGMOID_CROSS_ENTROPY, mlstm.sigmoid_cross_entropy)):
+            settings = [0.5] if kind == mlstm.HUBER_LOSS else []
+            loss = mlstm.weighted_loss(kind, outputs, targets, ones, *settings, doutputs=gradient)
+            self.assertAlmostEqual(loss, plain(outputs, targets, *settings, expected), 6)
+            numpy.testing.assert_allclose(gradient, expected, rtol=1e-6)
+        loss = mlstm.weighted_loss(mlstm.ABSOLUTE_ERROR, outputs, targets, weights,
+                                   doutputs=gradient)
+        self.assertEqual(loss, 4)
+        self.assertEqual(gradient.tolist(), [[0], [2]])
+        with self.assertRaisesRegex(ValueError, "weights"):
+            mlstm.weighted_loss(mlstm.ABSOLUTE_ERROR, outputs, targets, weights[:1])
 
     def test_loss_scale(self):
         scale = mlstm.LossScale(8, period=2)

@@ -20,7 +20,7 @@ __all__ = ["Cell", "Error", "Grads", "Layer", "LossScale", "Optimizer", "Stack",
            "absolute_error", "adagrad", "adam", "adamw", "amsgrad", "huber_loss", "isa", "lion",
            "nadam", "rmsprop", "schedule_cosine", "schedule_exponential", "schedule_step",
            "schedule_warmup", "sgd", "sigmoid_cross_entropy", "softmax_cross_entropy",
-           "softmax_cross_entropy_weighted", "squared_error", "version"]
+           "softmax_cross_entropy_weighted", "squared_error", "version", "weighted_loss"]
 
 READOUT_C, READOUT_H = 1, 2
 (ZEROS, UNIFORM, GLOROT_UNIFORM, GLOROT_NORMAL, HE_UNIFORM, HE_NORMAL, NORMAL, TRUNCATED_NORMAL,
@@ -30,6 +30,7 @@ MASK_STEP, MASK_SEQUENCE = range(2)
 DROP_HIDDEN, DROP_CANDIDATE = range(2)
 SKIP_NONE, SKIP_RESIDUAL, SKIP_HIGHWAY = range(3)
 MERGE_NONE, MERGE_CONCAT, MERGE_SUM = range(3)
+SQUARED_ERROR, ABSOLUTE_ERROR, HUBER_LOSS, SIGMOID_CROSS_ENTROPY = range(4)
 
 
 def version():
@@ -59,6 +60,7 @@ class _Described:
 
     input_size = property(library.mlstm_cell_input_size)
     hidden_size = property(library.mlstm_cell_hidden_size)
+    recurrent_size = property(library.mlstm_cell_recurrent_size)
     output_size = property(library.mlstm_cell_output_size)
     forget_bias = property(library.mlstm_cell_forget_bias)
     biases = property(library.mlstm_cell_biases)
@@ -138,7 +140,7 @@ class Layer(_Described):
         """Of c and h, of both directions where there are two."""
         directions = (2,) if self.bidirectional else ()
         return (directions + (batch, self.hidden_size),
-                directions + (batch, self.projection or self.hidden_size))
+                directions + (batch, self.recurrent_size))
 
     def _top_sizes(self):
         """C and D."""
@@ -540,6 +542,18 @@ def huber_loss(outputs, targets, delta=1.0, doutputs=None):
 def squared_error(outputs, targets, doutputs=None):
     """The loss of outputs and targets of one shape; fills `doutputs` if given."""
     return _compare(library.mlstm_squared_error, outputs, targets, doutputs)
+
+
+def weighted_loss(kind, outputs, targets, weights, delta=1.0, doutputs=None):
+    """One of the four above, such as HUBER_LOSS, of [..., columns] with weights [...]."""
+    shape = tuple(outputs.shape)
+    weights = view("weights", weights, shape[:-1])
+    loss = ctypes.c_float()
+    library.mlstm_weighted_loss(
+        kind, pointer("outputs", outputs, shape), pointer("targets", targets, shape),
+        weights.ctypes, weights.size, shape[-1], delta,
+        pointer("doutputs", doutputs, shape, written=True), ctypes.byref(loss))
+    return loss.value
 
 
 def _compare(function, outputs, targets, doutputs, *settings):

@@ -110,6 +110,8 @@ _CHECKED = {
     "absolute_error": (array, array, c_size_t, array, POINTER(c_float)),
     "huber_loss": (array, array, c_size_t, c_float, array, POINTER(c_float)),
     "squared_error": (array, array, c_size_t, array, POINTER(c_float)),
+    "weighted_loss": (c_int32, array, array, array, c_size_t, c_int32, c_float, array,
+                      POINTER(c_float)),
 }
 
 # All others: what they return, what they take.
@@ -117,6 +119,7 @@ _PLAIN = {
     "cell_destroy": (None, cell),
     "cell_input_size": (c_int32, cell),
     "cell_hidden_size": (c_int32, cell),
+    "cell_recurrent_size": (c_int32, cell),
     "cell_output_size": (c_int32, cell),
     "cell_forget_bias": (c_float, cell),
     "cell_biases": (c_int32, cell),

@@ -41,6 +41,10 @@ extern "C" {
     pub fn mlstm_cell_set_skip(cell: *mut Cell, skip: i32) -> Status;
     pub fn mlstm_cell_set_bidirectional(cell: *mut Cell, merge: i32) -> Status;
     pub fn mlstm_cell_set_learned_state(cell: *mut Cell, learned: i32) -> Status;
+    pub fn mlstm_cell_input_size(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_hidden_size(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_recurrent_size(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_output_size(cell: *const Cell) -> i32;
     pub fn mlstm_cell_forget_bias(cell: *const Cell) -> f32;
     pub fn mlstm_cell_biases(cell: *const Cell) -> i32;
     pub fn mlstm_cell_peepholes(cell: *const Cell) -> i32;
@@ -273,6 +277,17 @@ extern "C" {
         outputs: *const f32,
         targets: *const f32,
         count: usize,
+        doutputs: *mut f32,
+        loss: *mut f32,
+    ) -> Status;
+    pub fn mlstm_weighted_loss(
+        kind: i32,
+        outputs: *const f32,
+        targets: *const f32,
+        weights: *const f32,
+        rows: usize,
+        columns: i32,
+        delta: f32,
         doutputs: *mut f32,
         loss: *mut f32,
     ) -> Status;

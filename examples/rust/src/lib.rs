@@ -185,6 +185,10 @@ impl Cell {
     pub fn options(&self) -> Options {
         Options::of(self.0)
     }
+
+    pub fn sizes(&self) -> Sizes {
+        Sizes::of(self.0)
+    }
 }
 
 /// What the readout reads of the top layer.
@@ -259,6 +263,12 @@ impl Stack {
     pub fn options(&self, layer: usize) -> Option<Options> {
         let cell = unsafe { ffi::mlstm_stack_cell(self.0, size(layer)) };
         (!cell.is_null()).then(|| Options::of(cell))
+    }
+
+    /// The sizes of a layer; `None` for one that is not there.
+    pub fn sizes(&self, layer: usize) -> Option<Sizes> {
+        let cell = unsafe { ffi::mlstm_stack_cell(self.0, size(layer)) };
+        (!cell.is_null()).then(|| Sizes::of(cell))
     }
 
     /// Gives every kernel and projection new values, gains and highway biases 1, and everything else

@@ -73,13 +73,18 @@ fn check_softmax(
     probabilities: &Option<&mut [f32]>,
     dlogits: &Option<&mut [f32]>,
 ) -> Result<i32> {
-    let rows = labels.len();
-    let classes = logits.len() / rows.max(1);
-    check_length("logits", logits.len(), rows * classes)?;
+    let classes = columns("logits", logits, labels.len())?;
     for array in [probabilities, dlogits].into_iter().flatten() {
         check_length("each output", array.len(), logits.len())?;
     }
-    Ok(size(classes))
+    Ok(classes)
+}
+
+/// How many numbers each row of an array has.
+fn columns(name: &str, array: &[f32], rows: usize) -> Result<i32> {
+    let count = array.len() / rows.max(1);
+    check_length(name, array.len(), rows * count)?;
+    Ok(size(count))
 }
 
 macro_rules! comparisons {
@@ -92,10 +97,7 @@ macro_rules! comparisons {
             doutputs: Option<&mut [f32]>,
         ) -> Result<f32> {
             let (count, mut loss) = (outputs.len(), 0.0);
-            check_length("targets", targets.len(), count)?;
-            if let Some(doutputs) = &doutputs {
-                check_length("doutputs", doutputs.len(), count)?;
-            }
+            check_comparison(count, targets, &doutputs)?;
             let (outputs, targets) = (outputs.as_ptr(), targets.as_ptr());
             let doutputs = or_null(doutputs);
             check(unsafe {
@@ -110,4 +112,48 @@ comparisons! {
     absolute_error(): mlstm_absolute_error;
     huber_loss(delta): mlstm_huber_loss;
     squared_error(): mlstm_squared_error;
+}
+
+fn check_comparison(count: usize, targets: &[f32], doutputs: &Option<&mut [f32]>) -> Result<()> {
+    check_length("targets", targets.len(), count)?;
+    match doutputs {
+        Some(doutputs) => check_length("doutputs", doutputs.len(), count),
+        None => Ok(()),
+    }
+}
+
+/// The losses of single numbers, for [`weighted_loss`]; `Huber` with its delta.
+#[derive(Clone, Copy, Debug)]
+pub enum Loss {
+    SquaredError,
+    AbsoluteError,
+    Huber(f32),
+    SigmoidCrossEntropy,
+}
+
+/// One of the losses above with a weight for each row of outputs and targets.
+pub fn weighted_loss(
+    loss: Loss,
+    outputs: &[f32],
+    targets: &[f32],
+    weights: &[f32],
+    doutputs: Option<&mut [f32]>,
+) -> Result<f32> {
+    let (kind, delta) = match loss {
+        Loss::SquaredError => (0, 0.0),
+        Loss::AbsoluteError => (1, 0.0),
+        Loss::Huber(delta) => (2, delta),
+        Loss::SigmoidCrossEntropy => (3, 0.0),
+    };
+    let (rows, mut value) = (weights.len(), 0.0);
+    let columns = columns("outputs", outputs, rows)?;
+    check_comparison(outputs.len(), targets, &doutputs)?;
+    let (outputs, targets, weights) = (outputs.as_ptr(), targets.as_ptr(), weights.as_ptr());
+    let doutputs = or_null(doutputs);
+    check(unsafe {
+        ffi::mlstm_weighted_loss(
+            kind, outputs, targets, weights, rows, columns, delta, doutputs, &mut value,
+        )
+    })?;
+    Ok(value)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The options of a cell; `cell.h` says what each of them is.
+//! The options and sizes of a cell; `cell.h` says what each of them is.
 
 use super::{check, ffi, size, Result};
 
@@ -144,6 +144,29 @@ impl Options {
                 skip: Skip::from_c(ffi::mlstm_cell_skip(cell)),
                 bidirectional: Merge::from_c(ffi::mlstm_cell_bidirectional(cell)),
                 learned_state: ffi::mlstm_cell_learned_state(cell) != 0,
+            }
+        }
+    }
+}
+
+/// The sizes of a cell: what it reads, its units, the numbers in h, and what it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    pub input: usize,
+    pub hidden: usize,
+    pub recurrent: usize,
+    pub output: usize,
+}
+
+impl Sizes {
+    /// The sizes of a cell that is there.
+    pub(crate) fn of(cell: *const ffi::Cell) -> Sizes {
+        unsafe {
+            Sizes {
+                input: ffi::mlstm_cell_input_size(cell) as usize,
+                hidden: ffi::mlstm_cell_hidden_size(cell) as usize,
+                recurrent: ffi::mlstm_cell_recurrent_size(cell) as usize,
+                output: ffi::mlstm_cell_output_size(cell) as usize,
             }
         }
     }

@@ -50,6 +50,11 @@ fn options_are_those_that_were_set() -> Result<()> {
     assert_eq!((below.projection, below.bidirectional), (4, Merge::Concat));
     assert_eq!(stack.options(1), Some(above_options(plain)));
     assert_eq!(stack.options(2), None);
+    let sizes = |cell: Sizes| [cell.input, cell.hidden, cell.recurrent, cell.output];
+    assert_eq!(stack.sizes(0).map(sizes), Some([2, 6, 4, 8]));
+    assert_eq!(stack.sizes(1).map(sizes), Some([8; 4]));
+    assert_eq!(stack.sizes(2), None);
+    assert_eq!(sizes(Cell::new(3, 2)?.sizes()), [3, 2, 2, 2]);
     stack.get_param("layer0.reverse.projection", &mut [0.0; 6 * 4])?;
     let mut cell = Cell::new(1, 1)?;
     let refused = cell.set_options(&Options {
@@ -173,6 +178,37 @@ fn losses_and_their_gradients() -> Result<()> {
     assert!((loss - 2.0 * ln2).abs() < 1e-6);
     assert_eq!(dlogits, [1.0, -1.0, 0.0, 0.0]);
     assert!(absolute_error(&outputs, &targets[1..], None).is_err());
+    Ok(())
+}
+
+#[test]
+fn rows_have_weights() -> Result<()> {
+    let (outputs, targets) = ([0.0, 3.0], [0.0, 1.0]);
+    let (mut plain, mut gradient) = ([0.0; 2], [1.0; 2]);
+    for loss in [
+        Loss::SquaredError,
+        Loss::AbsoluteError,
+        Loss::Huber(0.5),
+        Loss::SigmoidCrossEntropy,
+    ] {
+        let doutputs = Some(&mut plain[..]);
+        let expected = match loss {
+            Loss::SquaredError => squared_error(&outputs, &targets, doutputs)?,
+            Loss::AbsoluteError => absolute_error(&outputs, &targets, doutputs)?,
+            Loss::Huber(delta) => huber_loss(&outputs, &targets, delta, doutputs)?,
+            Loss::SigmoidCrossEntropy => sigmoid_cross_entropy(&outputs, &targets, doutputs)?,
+        };
+        let got = weighted_loss(loss, &outputs, &targets, &[1.0; 2], Some(&mut gradient))?;
+        assert!((got - expected).abs() < 1e-6, "{:?}", loss);
+        for (got, expected) in gradient.iter().zip(plain) {
+            assert!((got - expected).abs() < 1e-6, "{:?}", loss);
+        }
+    }
+    let loss = Loss::AbsoluteError;
+    let got = weighted_loss(loss, &outputs, &targets, &[0.0, 2.0], Some(&mut gradient))?;
+    assert_eq!((got, gradient), (4.0, [0.0, 2.0]));
+    assert!(weighted_loss(loss, &outputs, &targets, &[1.0; 3], None).is_err());
+    assert!(weighted_loss(loss, &outputs, &targets[1..], &[1.0; 2], None).is_err());
     Ok(())
 }
 

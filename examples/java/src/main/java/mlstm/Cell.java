@@ -23,4 +23,10 @@ public final class Cell extends Handle {
         reachabilityFence(this);
         return options;
     }
+
+    public Sizes sizes() {
+        Sizes sizes = new Sizes(pointer());
+        reachabilityFence(this);
+        return sizes;
+    }
 }

@@ -35,6 +35,7 @@ final class LibMlstm {
     }
 
     static native String mlstm_last_error();
+    static native String mlstm_version();
 
     static native int mlstm_cell_create(int inputSize, int hiddenSize, PointerByReference cell);
     static native void mlstm_cell_destroy(Pointer cell);
@@ -52,6 +53,10 @@ final class LibMlstm {
     static native int mlstm_cell_set_skip(Pointer cell, int skip);
     static native int mlstm_cell_set_bidirectional(Pointer cell, int merge);
     static native int mlstm_cell_set_learned_state(Pointer cell, int learned);
+    static native int mlstm_cell_input_size(Pointer cell);
+    static native int mlstm_cell_hidden_size(Pointer cell);
+    static native int mlstm_cell_recurrent_size(Pointer cell);
+    static native int mlstm_cell_output_size(Pointer cell);
     static native float mlstm_cell_forget_bias(Pointer cell);
     static native int mlstm_cell_biases(Pointer cell);
     static native int mlstm_cell_peepholes(Pointer cell);
@@ -146,6 +151,9 @@ final class LibMlstm {
         float delta, FloatBuffer doutputs, FloatByReference loss);
     static native int mlstm_squared_error(FloatBuffer outputs, FloatBuffer targets, Size count,
         FloatBuffer doutputs, FloatByReference loss);
+    static native int mlstm_weighted_loss(int kind, FloatBuffer outputs, FloatBuffer targets,
+        FloatBuffer weights, Size rows, int columns, float delta, FloatBuffer doutputs,
+        FloatByReference loss);
 
     static native float mlstm_schedule_step(float rate, long step, long period, float factor);
     static native float mlstm_schedule_exponential(float rate, long step, long period, float factor);

@@ -71,6 +71,23 @@ public final class Losses {
         return compare(LibMlstm::mlstm_squared_error, outputs, targets, doutputs);
     }
 
+    /** The four above, for weightedLoss. */
+    public enum Loss { SQUARED_ERROR, ABSOLUTE_ERROR, HUBER_LOSS, SIGMOID_CROSS_ENTROPY }
+
+    /**
+     * One of the losses above with a weight for each row of outputs and targets; delta is that of
+     * HUBER_LOSS.
+     */
+    public static float weightedLoss(Loss kind, FloatBuffer outputs, FloatBuffer targets,
+            FloatBuffer weights, float delta, FloatBuffer doutputs) {
+        int rows = weights.remaining();
+        int columns = outputs.remaining() / Math.max(rows, 1);
+        LibMlstm.checkBuffer("outputs", outputs, rows * columns);
+        FloatBuffer w = slice("weights", weights);
+        return compare((y, z, count, dy, loss) -> LibMlstm.mlstm_weighted_loss(kind.ordinal(), y, z, w,
+            new Size(rows), columns, delta, dy, loss), outputs, targets, doutputs);
+    }
+
     private interface Comparison {
         int call(FloatBuffer outputs, FloatBuffer targets, Size count, FloatBuffer doutputs,
             FloatByReference loss);

@@ -68,6 +68,13 @@ public final class Stack extends Handle {
         return options;
     }
 
+    /** The sizes of a layer, all 0 for one that is not there. */
+    public Sizes sizes(int layer) {
+        Sizes sizes = new Sizes(LibMlstm.mlstm_stack_cell(pointer(), layer));
+        reachabilityFence(this);
+        return sizes;
+    }
+
     /** Gives every kernel and projection new values, gains and highway biases 1, everything else 0. */
     public void init(Initializer initializer, long seed) {
         check(LibMlstm.mlstm_stack_init(pointer(), initializer.ordinal(), seed), this);

@@ -35,6 +35,11 @@ class HandleTest {
     }
 
     @Test
+    void theLibraryHasAVersion() {
+        assertTrue(Mlstm.version().matches("\\d+\\.\\d+\\.\\d+"), Mlstm.version());
+    }
+
+    @Test
     void errorsCarryTheSentenceOfTheLibrary() {
         assertRefused(Status.INVALID_ARGUMENT, "input_size must be at least 1, got 0",
             () -> new Cell(0, 4));

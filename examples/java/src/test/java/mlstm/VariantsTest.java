@@ -69,6 +69,9 @@ class VariantsTest {
             List.of(above.dropout, above.dropoutMask, above.recurrentDropout,
                 above.recurrentDropoutWhat, above.recurrentDropoutMask));
         assertRefused(Status.INVALID_ARGUMENT, () -> stack.options(2));
+        assertEquals(List.of(new Sizes(2, 6, 4, 8), new Sizes(8, 8, 8, 8), new Sizes(0, 0, 0, 0)),
+            List.of(stack.sizes(0), stack.sizes(1), stack.sizes(2)));
+        assertEquals(new Sizes(3, 2, 2, 2), new Cell(3, 2).sizes());
         stack.getParam("layer0.reverse.projection", Buffers.floats(6 * 4));
         plain.dropout = 1;
         assertRefused(Status.INVALID_ARGUMENT, () -> new Cell(1, 1).setOptions(plain));
@@ -182,6 +185,35 @@ class VariantsTest {
         assertEquals(Buffers.floats(1, -1, 0, 0), dlogits);
         assertThrows(IllegalArgumentException.class,
             () -> Losses.absoluteError(outputs, Buffers.floats(1), null));
+    }
+
+    private static float plainLoss(Losses.Loss kind, FloatBuffer y, FloatBuffer z, FloatBuffer dy) {
+        return switch (kind) {
+            case SQUARED_ERROR -> Losses.squaredError(y, z, dy);
+            case ABSOLUTE_ERROR -> Losses.absoluteError(y, z, dy);
+            case HUBER_LOSS -> Losses.huberLoss(y, z, 0.5f, dy);
+            case SIGMOID_CROSS_ENTROPY -> Losses.sigmoidCrossEntropy(y, z, dy);
+        };
+    }
+
+    @Test
+    void rowsHaveWeights() {
+        FloatBuffer outputs = Buffers.floats(0, 3);
+        FloatBuffer targets = Buffers.floats(0, 1);
+        FloatBuffer plain = Buffers.floats(2);
+        FloatBuffer gradient = Buffers.floats(2);
+        for (Losses.Loss kind : Losses.Loss.values()) {
+            assertEquals(plainLoss(kind, outputs, targets, plain),
+                Losses.weightedLoss(kind, outputs, targets, Buffers.floats(1, 1), 0.5f, gradient), 1e-6);
+            for (int row = 0; row < 2; row++) {
+                assertEquals(plain.get(row), gradient.get(row), 1e-6, kind + " " + row);
+            }
+        }
+        Losses.Loss kind = Losses.Loss.ABSOLUTE_ERROR;
+        assertEquals(4, Losses.weightedLoss(kind, outputs, targets, Buffers.floats(0, 2), 0, gradient));
+        assertEquals(Buffers.floats(0, 2), gradient);
+        assertThrows(IllegalArgumentException.class,
+            () -> Losses.weightedLoss(kind, outputs, targets, Buffers.floats(3), 0, null));
     }
 
     @Test

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+package mlstm;
+
+import com.sun.jna.Pointer;
+
+/** The sizes of a cell: what it reads, its units, the numbers in h, and what it gives. */
+public record Sizes(int input, int hidden, int recurrent, int output) {
+    Sizes(Pointer cell) {
+        this(LibMlstm.mlstm_cell_input_size(cell), LibMlstm.mlstm_cell_hidden_size(cell),
+            LibMlstm.mlstm_cell_recurrent_size(cell), LibMlstm.mlstm_cell_output_size(cell));
+    }
+}
