@@ -160,39 +160,24 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     const struct mlstm_state *state = pass->state;
     const struct layout *layout = state->layout;
     const struct matrix *m = layout_readout(layout);
-    const int32_t rows = pass->steps * state->batch, outputs = state->outputs;
+    const int32_t rows = pass->steps * state->batch;
     if (!m) {
         copy_outputs(pass, h, share_rows(worker, rows));
         return;
     }
     const struct rows c = top_cells(state, state->position);
     const struct grid grid = share_panels(worker, m, rows);
-    const bool with_c = layout->sources & MLSTM_READOUT_C,
-               with_h = layout->sources & MLSTM_READOUT_H;
-    const bool together =
-        with_c && with_h && c.row == h.row && m->parts[PART_C].rows == m->parts[PART_H].rows;
-    struct product product = {
-        .a = with_c ? c.at : h.at,
-        .a_row = with_c ? c.row : h.row,
-        .a_segment = together ? h.at - c.at : 0,
-        .segments = together ? 2 : 1,
-        .length = m->parts[with_c ? PART_C : PART_H].rows,
-        .b = pass->stack->params + m->offset + m->width,
-        .b_panel = m->panel,
-        .width = m->width,
-        .init = PRODUCT_BIAS,
-        .c = pass->y,
-        .c_row = (size_t)outputs,
-        .c_panel = (size_t)m->width,
-        .columns = outputs,
-        .row_begin = grid.row.begin,
-        .row_end = grid.row.end,
-        .panel_begin = grid.panel.begin,
-        .panel_end = grid.panel.end,
-    };
+    struct product product = state->readout;
+    product.a = layout->sources & MLSTM_READOUT_C ? c.at : h.at;
+    product.a_segment = h.at - c.at;
+    product.c = pass->y;
+    product.row_begin = grid.row.begin;
+    product.row_end = grid.row.end;
+    product.panel_begin = grid.panel.begin;
+    product.panel_end = grid.panel.end;
     layout->kernels->product(&product);
-    if (with_c && with_h && !together) {
-        const struct target to = {PRODUCT_ADD, pass->y, (size_t)outputs, 0, outputs};
+    if (layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H) && product.segments == 1) {
+        const struct target to = {PRODUCT_ADD, pass->y, product.c_row, 0, product.columns};
         matrix_multiply(pass->stack, m, PART_H, h, &to, grid);
     }
 }

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "junction.h"
+
 /* So few rows use each weight once or twice whatever the order: a step may read x itself. */
 #define FUSED_ROWS 4
 
@@ -260,6 +262,31 @@ static void lay_out_shared(struct plan *plan)
     }
 }
 
+/* c and h are two segments of one product where their rows are alike; otherwise h comes later. */
+static void describe_readout(struct mlstm_state *state, const struct mlstm_stack *stack)
+{
+    const struct layout *layout = state->layout;
+    const struct matrix *m = layout_readout(layout);
+    if (!m)
+        return;
+    const struct part *c = &m->parts[PART_C], *h = &m->parts[PART_H];
+    const size_t c_row = top_cells(state, 0).row;
+    const size_t h_row = junction_outputs(state, layout->layers - 1, 0).row;
+    const bool with_c = layout->sources & MLSTM_READOUT_C;
+    state->readout = (struct product){
+        .a_row = with_c ? c_row : h_row,
+        .segments = c->rows == h->rows && c_row == h_row ? 2 : 1,
+        .length = with_c ? c->rows : h->rows,
+        .b = stack->params + m->offset + m->width,
+        .b_panel = m->panel,
+        .width = m->width,
+        .init = PRODUCT_BIAS,
+        .c_row = (size_t)m->units,
+        .c_panel = (size_t)m->width,
+        .columns = m->units,
+    };
+}
+
 static int32_t smaller(int32_t a, int32_t b)
 {
     return a < b ? a : b;
@@ -282,6 +309,8 @@ void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
             state->direct_rows = 0;
     }
     lay_out_shared(&plan);
+    if (base)
+        describe_readout(state, stack);
     assert((size_t)state->record_count <= record_limit(state->layout));
 }
 
