@@ -329,6 +329,11 @@ static void transpose(const float *in, size_t in_row, int32_t rows, int32_t colu
 static void pad_rows(const float *from, size_t from_row, size_t units, float *to, size_t to_row,
                      int32_t rows)
 {
+    if (units <= W && to_row == W) {
+        for (int32_t r = 0; r < rows; r++, from += from_row, to += W)
+            store(to, load_first(from, (int32_t)units));
+        return;
+    }
     for (int32_t r = 0; r < rows; r++, from += from_row, to += to_row)
         for (size_t u = 0; u < to_row; u += W) {
             const size_t left = u < units ? units - u : 0, room = to_row - u;
