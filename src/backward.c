@@ -407,18 +407,11 @@ static const float *step_of(const float *array, int32_t step, int32_t batch, int
     return array ? array + (size_t)step * (size_t)batch * (size_t)numbers : NULL;
 }
 
-mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const float *dy,
-                            const float *dh_top, const float *dc_top, float *dx, mlstm_grads *grads)
+/* From the last chunk to the first. Not inline for the reason that forward is not, in forward.c. */
+static APART void backward(const struct mlstm_stack *stack, struct mlstm_state *state,
+                           const float *dy, const float *dh_top, const float *dc_top, float *dx,
+                           struct mlstm_grads *grads)
 {
-    REQUIRE_POINTER(stack);
-    REQUIRE_POINTER(state);
-    REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
-    REQUIRE(!grads || grads->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s",
-            "the gradients are of another stack, or of this one before it got its readout");
-    REQUIRE(state->window > 0, MLSTM_ERROR_ORDER, "%s",
-            "a state for inference (window 0) records nothing to walk back");
-    REQUIRE(state->position > 0, MLSTM_ERROR_ORDER, "%s",
-            "nothing is recorded since the window began: call a forward function first");
     const struct layout *layout = state->layout;
     const int32_t batch = state->batch;
     const struct layer *top = layout_top(layout);
@@ -453,5 +446,20 @@ mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const 
     end_carry(state, grads);
     float_mode_leave(callers);
     state->backward_done = true;
+}
+
+mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const float *dy,
+                            const float *dh_top, const float *dc_top, float *dx, mlstm_grads *grads)
+{
+    REQUIRE_POINTER(stack);
+    REQUIRE_POINTER(state);
+    REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
+    REQUIRE(!grads || grads->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s",
+            "the gradients are of another stack, or of this one before it got its readout");
+    REQUIRE(state->window > 0, MLSTM_ERROR_ORDER, "%s",
+            "a state for inference (window 0) records nothing to walk back");
+    REQUIRE(state->position > 0, MLSTM_ERROR_ORDER, "%s",
+            "nothing is recorded since the window began: call a forward function first");
+    backward(stack, state, dy, dh_top, dc_top, dx, grads);
     return MLSTM_OK;
 }
