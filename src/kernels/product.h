@@ -167,10 +167,13 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
         const float *with = g + (size_t)runs[i].begin * width;
         if (vectors == 1) {
             /* Too few chains to hide the latency of an addition: odd rows get their own. */
-            tile_multiply(ks, vectors, &t, from, 1, 2 * o->a_row, with, 2 * width, (rows + 1) / 2,
-                          b);
-            tile_multiply(ks, vectors, &odd, from + o->a_row, 1, 2 * o->a_row, with + width,
-                          2 * width, rows / 2, b);
+            int32_t r = 0;
+            for (; r + 1 < rows; r += 2, from += 2 * o->a_row, with += 2 * W) {
+                tile_add_product(ks, 1, &t, from, 1, with);
+                tile_add_product(ks, 1, &odd, from + o->a_row, 1, with + W);
+            }
+            if (r < rows)
+                tile_add_product(ks, 1, &t, from, 1, with);
         } else {
             tile_multiply(ks, vectors, &t, from, 1, o->a_row, with, width, rows,
                           b + (size_t)ks * width);

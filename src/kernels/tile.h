@@ -109,7 +109,24 @@ INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct
             t->at[r][v] += other->at[r][v];
 }
 
-/* The loop of tile_multiply. Of what belongs to one k the fewer are kept: factors, or vectors of b. */
+/* What one k adds. Factors are kept: they are fewer than vectors of b where every register counts. */
+INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, const float *a,
+                             size_t a_row, const float *b)
+{
+    vec factor[MAX_ROWS];
+#pragma GCC unroll 8
+    for (int32_t r = 0; r < rows; r++)
+        factor[r] = splat(a[(size_t)r * a_row]);
+#pragma GCC unroll 4
+    for (int32_t v = 0; v < vectors; v++) {
+        const vec row = load(b + v * W);
+#pragma GCC unroll 8
+        for (int32_t r = 0; r < rows; r++)
+            t->at[r][v] += factor[r] * row;
+    }
+}
+
+/* The loop of tile_multiply. */
 INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const float *a, size_t a_row,
                             size_t a_k, const float *b, size_t b_k, int32_t count,
                             const float *ahead)
@@ -120,24 +137,12 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
 #pragma GCC unroll 4
         for (int32_t v = 0; v < vectors; v++)
             sum.at[r][v] = t->at[r][v];
-    for (int32_t k = 0; k < count; k++) {
-        vec factor[MAX_ROWS];
-#pragma GCC unroll 8
-        for (int32_t r = 0; r < rows; r++)
-            factor[r] = splat(a[(size_t)r * a_row]);
-#pragma GCC unroll 4
-        for (int32_t v = 0; v < vectors; v++) {
-            const vec row = load(b + v * W);
-#pragma GCC unroll 8
-            for (int32_t r = 0; r < rows; r++)
-                sum.at[r][v] += factor[r] * row;
-        }
+    for (int32_t k = 0; k < count; k++, a += a_k, b += b_k) {
+        tile_add_product(rows, vectors, &sum, a, a_row, b);
         if (vectors == 4) {
             __builtin_prefetch(ahead, 0, 2);
             ahead += LINE;
         }
-        a += a_k;
-        b += b_k;
     }
 #pragma GCC unroll 8
     for (int32_t r = 0; r < rows; r++)
