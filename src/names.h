@@ -54,6 +54,7 @@
 #pragma redefine_extname state_run_team mlstm__state_run_team
 #pragma redefine_extname team_create mlstm__team_create
 #pragma redefine_extname team_destroy mlstm__team_destroy
+#pragma redefine_extname team_is_awake mlstm__team_is_awake
 #pragma redefine_extname team_run mlstm__team_run
 #pragma redefine_extname uniform_from mlstm__uniform_from
 #pragma redefine_extname worker_divide mlstm__worker_divide
