@@ -19,6 +19,7 @@ type Status = i32;
 extern "C" {
     pub fn mlstm_last_error() -> *const c_char;
     pub fn mlstm_version() -> *const c_char;
+    pub fn mlstm_isa() -> *const c_char;
 
     pub fn mlstm_cell_create(input_size: i32, hidden_size: i32, cell: *mut *mut Cell) -> Status;
     pub fn mlstm_cell_destroy(cell: *mut Cell);
@@ -67,6 +68,7 @@ extern "C" {
     ) -> Status;
     pub fn mlstm_stack_destroy(stack: *mut Stack);
     pub fn mlstm_stack_set_readout(stack: *mut Stack, outputs: i32, sources: i32) -> Status;
+    pub fn mlstm_stack_layer_count(stack: *const Stack) -> i32;
     pub fn mlstm_stack_cell(stack: *const Stack, layer: i32) -> *const Cell;
     pub fn mlstm_stack_input_size(stack: *const Stack) -> i32;
     pub fn mlstm_stack_output_size(stack: *const Stack) -> i32;
@@ -78,6 +80,14 @@ extern "C" {
         a: f32,
         b: f32,
         seed: u64,
+    ) -> Status;
+    pub fn mlstm_stack_param_count(stack: *const Stack) -> i32;
+    pub fn mlstm_stack_param_info(
+        stack: *const Stack,
+        index: i32,
+        name: *mut *const c_char,
+        rank: *mut i32,
+        shape: *mut i32,
     ) -> Status;
     pub fn mlstm_stack_get_param(
         stack: *const Stack,
@@ -100,6 +110,7 @@ extern "C" {
     ) -> Status;
     pub fn mlstm_state_destroy(state: *mut State);
     pub fn mlstm_state_set_threads(state: *mut State, threads: i32) -> Status;
+    pub fn mlstm_state_threads(state: *const State) -> i32;
     pub fn mlstm_state_zero(state: *mut State) -> Status;
     pub fn mlstm_state_begin_sequence(stack: *const Stack, state: *mut State) -> Status;
     pub fn mlstm_state_begin_window(state: *mut State) -> Status;
@@ -109,10 +120,41 @@ extern "C" {
     pub fn mlstm_state_training(state: *const State) -> i32;
     pub fn mlstm_state_size(state: *const State) -> usize;
     pub fn mlstm_state_batch(state: *const State) -> i32;
+    pub fn mlstm_state_window(state: *const State) -> i32;
     pub fn mlstm_state_steps(state: *const State) -> i32;
+    pub fn mlstm_state_bytes(state: *const State) -> usize;
     pub fn mlstm_state_get(state: *const State, values: *mut f32, count: usize) -> Status;
     pub fn mlstm_state_set(state: *mut State, values: *const f32, count: usize) -> Status;
+    pub fn mlstm_state_get_layer(
+        state: *const State,
+        layer: i32,
+        c: *mut f32,
+        h: *mut f32,
+    ) -> Status;
+    pub fn mlstm_state_set_layer(
+        state: *mut State,
+        layer: i32,
+        c: *const f32,
+        h: *const f32,
+    ) -> Status;
+    pub fn mlstm_state_get_top(state: *const State, c: *mut f32, h: *mut f32) -> Status;
+    pub fn mlstm_state_set_final_grad(
+        state: *mut State,
+        values: *const f32,
+        count: usize,
+    ) -> Status;
+    pub fn mlstm_state_get_initial_grad(
+        state: *const State,
+        values: *mut f32,
+        count: usize,
+    ) -> Status;
 
+    pub fn mlstm_step_forward(
+        stack: *const Stack,
+        state: *mut State,
+        x: *const f32,
+        y: *mut f32,
+    ) -> Status;
     pub fn mlstm_forward(
         stack: *const Stack,
         state: *mut State,
@@ -135,6 +177,7 @@ extern "C" {
     pub fn mlstm_grads_zero(grads: *mut Grads) -> Status;
     pub fn mlstm_grads_scale(grads: *mut Grads, factor: f32) -> Status;
     pub fn mlstm_grads_add(grads: *mut Grads, other: *const Grads) -> Status;
+    pub fn mlstm_grads_norm(grads: *const Grads, norm: *mut f32) -> Status;
     pub fn mlstm_grads_clip_norm(grads: *mut Grads, max_norm: f32, norm: *mut f32) -> Status;
     pub fn mlstm_grads_clip_param_norm(grads: *mut Grads, max_norm: f32) -> Status;
     pub fn mlstm_grads_clip_value(grads: *mut Grads, limit: f32) -> Status;
@@ -145,6 +188,13 @@ extern "C" {
         values: *mut f32,
         count: usize,
     ) -> Status;
+    pub fn mlstm_grads_set(
+        grads: *mut Grads,
+        name: *const c_char,
+        values: *const f32,
+        count: usize,
+    ) -> Status;
+    pub fn mlstm_grads_data(grads: *mut Grads, data: *mut *mut f32, count: *mut usize) -> Status;
 
     pub fn mlstm_sgd_create(
         stack: *const Stack,
@@ -212,18 +262,37 @@ extern "C" {
     ) -> Status;
     pub fn mlstm_optimizer_destroy(optimizer: *mut Optimizer);
     pub fn mlstm_optimizer_set_rate(optimizer: *mut Optimizer, rate: f32) -> Status;
+    pub fn mlstm_optimizer_rate(optimizer: *const Optimizer) -> f32;
     pub fn mlstm_optimizer_step_count(optimizer: *const Optimizer) -> i64;
     pub fn mlstm_optimizer_set_step_count(optimizer: *mut Optimizer, count: i64) -> Status;
+    pub fn mlstm_optimizer_slot_count(optimizer: *const Optimizer) -> i32;
+    pub fn mlstm_optimizer_slot_name(optimizer: *const Optimizer, index: i32) -> *const c_char;
+    pub fn mlstm_optimizer_get_slot(
+        optimizer: *const Optimizer,
+        slot: *const c_char,
+        param: *const c_char,
+        values: *mut f32,
+        count: usize,
+    ) -> Status;
+    pub fn mlstm_optimizer_set_slot(
+        optimizer: *mut Optimizer,
+        slot: *const c_char,
+        param: *const c_char,
+        values: *const f32,
+        count: usize,
+    ) -> Status;
     pub fn mlstm_optimizer_set_weight_decay(
         optimizer: *mut Optimizer,
         param: *const c_char,
         decay: f32,
     ) -> Status;
+    pub fn mlstm_optimizer_weight_decay(optimizer: *const Optimizer, param: *const c_char) -> f32;
     pub fn mlstm_optimizer_set_frozen(
         optimizer: *mut Optimizer,
         param: *const c_char,
         frozen: i32,
     ) -> Status;
+    pub fn mlstm_optimizer_frozen(optimizer: *const Optimizer, param: *const c_char) -> i32;
     pub fn mlstm_apply_grads(
         optimizer: *mut Optimizer,
         stack: *mut Stack,

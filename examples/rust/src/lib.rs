@@ -20,7 +20,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! In the shapes T is steps, B batch rows, I the input size and O the outputs.
+//! In the shapes T is steps, B batch rows, I the input size and O the outputs; H, P, C and D are
+//! the units, the numbers in h, and those of c and h that the top layer gives, as in `cell.h` and
+//! `stack.h`.
 
 mod ffi;
 mod losses;
@@ -107,6 +109,26 @@ fn size(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(-1)
 }
 
+/// As `check_length`, where an array may be left out.
+fn check_given(array: &str, given: Option<&[f32]>, expected: usize) -> Result<()> {
+    given.map_or(Ok(()), |given| check_length(array, given.len(), expected))
+}
+
+/// The same for c and h of so many rows.
+fn check_pair(
+    c: Option<&[f32]>,
+    h: Option<&[f32]>,
+    rows: usize,
+    widths: (usize, usize),
+) -> Result<()> {
+    check_given("c", c, rows * widths.0)?;
+    check_given("h", h, rows * widths.1)
+}
+
+fn read_or_null(array: Option<&[f32]>) -> *const f32 {
+    array.map_or(ptr::null(), <[f32]>::as_ptr)
+}
+
 fn or_null(array: Option<&mut [f32]>) -> *mut f32 {
     array.map_or(ptr::null_mut(), <[f32]>::as_mut_ptr)
 }
@@ -116,21 +138,29 @@ pub fn version() -> String {
     text(unsafe { ffi::mlstm_version() })
 }
 
-/// A type that owns a handle and frees it when dropped.
+/// The instruction set whose kernels run.
+pub fn isa() -> String {
+    text(unsafe { ffi::mlstm_isa() })
+}
+
+/// A type that owns a handle and frees it when dropped; it may keep something beside it.
 macro_rules! handle {
-    ($name:ident, $destroy:ident, $about:literal) => {
+    ($name:ident, $destroy:ident, $about:literal $(, $kept:ident: $type:ty)?) => {
         #[doc = $about]
         #[derive(Debug)]
-        pub struct $name(*mut ffi::$name);
+        pub struct $name(*mut ffi::$name $(, $type)?);
 
         // SAFETY: a handle may be used from any thread, by one at a time.
         unsafe impl Send for $name {}
 
         impl $name {
-            fn create(make: impl FnOnce(*mut *mut ffi::$name) -> i32) -> Result<$name> {
+            fn create(
+                make: impl FnOnce(*mut *mut ffi::$name) -> i32
+                $(, $kept: $type)?
+            ) -> Result<$name> {
                 let mut pointer = ptr::null_mut();
                 check(make(&mut pointer))?;
-                Ok($name(pointer))
+                Ok($name(pointer $(, $kept)?))
             }
         }
 
@@ -152,7 +182,8 @@ handle!(
 handle!(
     State,
     mlstm_state_destroy,
-    "c and h of every layer, and the recorded window."
+    "c and h of every layer, and the recorded window.",
+    widths: Widths
 );
 handle!(
     Grads,
@@ -235,6 +266,29 @@ impl Initializer {
     }
 }
 
+/// A parameter of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Param {
+    pub name: String,
+    /// One dimension or two.
+    pub shape: Vec<usize>,
+}
+
+/// What a backward pass reads and writes; whatever is `None` is left out.
+#[derive(Default)]
+pub struct Backward<'a> {
+    /// The gradient of y, `[T,B,O]`.
+    pub dy: Option<&'a [f32]>,
+    /// The gradient of h of the top layer, `[T,B,D]`, beside what comes through y.
+    pub dh_top: Option<&'a [f32]>,
+    /// The same for c, `[T,B,C]`.
+    pub dc_top: Option<&'a [f32]>,
+    /// Becomes the gradient of x, `[T,B,I]`.
+    pub dx: Option<&'a mut [f32]>,
+    /// Gradients are added to it.
+    pub grads: Option<&'a mut Grads>,
+}
+
 impl Stack {
     /// A stack of the given layers, bottom first.
     pub fn new(cells: Vec<Cell>) -> Result<Stack> {
@@ -259,16 +313,23 @@ impl Stack {
         unsafe { ffi::mlstm_stack_output_size(self.0) as usize }
     }
 
+    pub fn layer_count(&self) -> usize {
+        unsafe { ffi::mlstm_stack_layer_count(self.0) as usize }
+    }
+
+    fn cell(&self, layer: usize) -> Option<*const ffi::Cell> {
+        let cell = unsafe { ffi::mlstm_stack_cell(self.0, size(layer)) };
+        (!cell.is_null()).then_some(cell)
+    }
+
     /// The options of a layer; `None` for one that is not there.
     pub fn options(&self, layer: usize) -> Option<Options> {
-        let cell = unsafe { ffi::mlstm_stack_cell(self.0, size(layer)) };
-        (!cell.is_null()).then(|| Options::of(cell))
+        self.cell(layer).map(Options::of)
     }
 
     /// The sizes of a layer; `None` for one that is not there.
     pub fn sizes(&self, layer: usize) -> Option<Sizes> {
-        let cell = unsafe { ffi::mlstm_stack_cell(self.0, size(layer)) };
-        (!cell.is_null()).then(|| Sizes::of(cell))
+        self.cell(layer).map(Sizes::of)
     }
 
     /// Gives every kernel and projection new values, gains and highway biases 1, and everything else
@@ -280,6 +341,25 @@ impl Stack {
     pub fn init_param(&mut self, name: &str, initializer: Initializer, seed: u64) -> Result<()> {
         let (name, (kind, a, b)) = (c_string(name)?, initializer.in_c());
         check(unsafe { ffi::mlstm_stack_init_param(self.0, name.as_ptr(), kind, a, b, seed) })
+    }
+
+    /// Every parameter, from the bottom layer to the readout.
+    pub fn params(&self) -> Result<Vec<Param>> {
+        let count = unsafe { ffi::mlstm_stack_param_count(self.0) };
+        (0..count).map(|index| self.param(index)).collect()
+    }
+
+    fn param(&self, index: i32) -> Result<Param> {
+        let (mut name, mut rank, mut shape) = (ptr::null(), 0, [0; 2]);
+        check(unsafe {
+            let shape = shape.as_mut_ptr();
+            ffi::mlstm_stack_param_info(self.0, index, &mut name, &mut rank, shape)
+        })?;
+        let shape = shape[..rank as usize].iter().map(|&n| n as usize);
+        Ok(Param {
+            name: text(name),
+            shape: shape.collect(),
+        })
     }
 
     pub fn get_param(&self, name: &str, values: &mut [f32]) -> Result<()> {
@@ -294,28 +374,47 @@ impl Stack {
         check(unsafe { ffi::mlstm_stack_set_param(self.0, name.as_ptr(), values.as_ptr(), count) })
     }
 
+    /// Moves a state on by one step: `x` is `[B,I]`, `y` `[B,O]`.
+    pub fn step_forward(&self, state: &mut State, x: &[f32], y: Option<&mut [f32]>) -> Result<()> {
+        check_length("x", x.len(), state.batch() * self.input_size())?;
+        check_given("y", y.as_deref(), state.batch() * self.output_size())?;
+        check(unsafe { ffi::mlstm_step_forward(self.0, state.0, x.as_ptr(), or_null(y)) })
+    }
+
     /// Moves a state on by the steps that `x` `[T,B,I]` has; `y` is `[T,B,O]`.
     pub fn forward(&self, state: &mut State, x: &[f32], y: Option<&mut [f32]>) -> Result<()> {
         let row = state.batch() * self.input_size();
         let steps = x.len() / row;
         check_length("x", x.len(), steps.max(1) * row)?;
-        if let Some(y) = &y {
-            check_length("y", y.len(), steps * state.batch() * self.output_size())?;
-        }
+        let outputs = steps * state.batch() * self.output_size();
+        check_given("y", y.as_deref(), outputs)?;
         let (x, y) = (x.as_ptr(), or_null(y));
         check(unsafe { ffi::mlstm_forward(self.0, state.0, x, size(steps), y) })
     }
 
     /// Walks the recorded steps back and adds to `grads`; `dy` `[T,B,O]` is the gradient of y.
     pub fn backward(&self, state: &mut State, dy: &[f32], grads: &mut Grads) -> Result<()> {
-        let steps = state.steps();
-        if steps > 0 {
-            check_length("dy", dy.len(), steps * state.batch() * self.output_size())?;
+        let pass = Backward {
+            dy: Some(dy),
+            grads: Some(grads),
+            ..Backward::default()
+        };
+        self.backward_with(state, pass)
+    }
+
+    /// As `backward`, with more that is given or wanted.
+    pub fn backward_with(&self, state: &mut State, pass: Backward) -> Result<()> {
+        let (rows, (c, h)) = (state.steps() * state.batch(), state.1.top);
+        if rows > 0 {
+            check_given("dy", pass.dy, rows * self.output_size())?;
+            check_given("dh_top", pass.dh_top, rows * h)?;
+            check_given("dc_top", pass.dc_top, rows * c)?;
+            check_given("dx", pass.dx.as_deref(), rows * self.input_size())?;
         }
-        let (dy, none) = (dy.as_ptr(), ptr::null());
-        check(unsafe {
-            ffi::mlstm_backward(self.0, state.0, dy, none, none, ptr::null_mut(), grads.0)
-        })
+        let (dy, dh_top) = (read_or_null(pass.dy), read_or_null(pass.dh_top));
+        let (dc_top, dx) = (read_or_null(pass.dc_top), or_null(pass.dx));
+        let grads = pass.grads.map_or(ptr::null_mut(), |grads| grads.0);
+        check(unsafe { ffi::mlstm_backward(self.0, state.0, dy, dh_top, dc_top, dx, grads) })
     }
 }
 
@@ -323,11 +422,18 @@ impl State {
     /// A state of 0 for `batch` rows that records up to `window` steps; 0 is for inference.
     pub fn new(stack: &Stack, batch: usize, window: usize) -> Result<State> {
         let (batch, window) = (size(batch), size(window));
-        State::create(|state| unsafe { ffi::mlstm_state_create(stack.0, batch, window, state) })
+        State::create(
+            |state| unsafe { ffi::mlstm_state_create(stack.0, batch, window, state) },
+            Widths::of(stack),
+        )
     }
 
     pub fn set_threads(&mut self, threads: usize) -> Result<()> {
         check(unsafe { ffi::mlstm_state_set_threads(self.0, size(threads)) })
+    }
+
+    pub fn threads(&self) -> usize {
+        unsafe { ffi::mlstm_state_threads(self.0) as usize }
     }
 
     /// Sets c and h to 0 and begins a window.
@@ -375,9 +481,19 @@ impl State {
         unsafe { ffi::mlstm_state_batch(self.0) as usize }
     }
 
+    /// Steps that a window can record.
+    pub fn window(&self) -> usize {
+        unsafe { ffi::mlstm_state_window(self.0) as usize }
+    }
+
     /// Steps recorded since the window began.
     pub fn steps(&self) -> usize {
         unsafe { ffi::mlstm_state_steps(self.0) as usize }
+    }
+
+    /// Bytes that the state holds.
+    pub fn bytes(&self) -> usize {
+        unsafe { ffi::mlstm_state_bytes(self.0) }
     }
 
     pub fn get(&self, values: &mut [f32]) -> Result<()> {
@@ -386,6 +502,56 @@ impl State {
 
     pub fn set(&mut self, values: &[f32]) -> Result<()> {
         check(unsafe { ffi::mlstm_state_set(self.0, values.as_ptr(), values.len()) })
+    }
+
+    /// Copies c `[B,H]` and h `[B,P]` of one layer out, of a bidirectional one `[2,B,H]` and
+    /// `[2,B,P]`.
+    pub fn get_layer(
+        &self,
+        layer: usize,
+        c: Option<&mut [f32]>,
+        h: Option<&mut [f32]>,
+    ) -> Result<()> {
+        self.check_layer(layer, c.as_deref(), h.as_deref())?;
+        let (layer, c, h) = (size(layer), or_null(c), or_null(h));
+        check(unsafe { ffi::mlstm_state_get_layer(self.0, layer, c, h) })
+    }
+
+    /// Replaces c, h or both of one layer and begins a window.
+    pub fn set_layer(&mut self, layer: usize, c: Option<&[f32]>, h: Option<&[f32]>) -> Result<()> {
+        self.check_layer(layer, c, h)?;
+        let (layer, c, h) = (size(layer), read_or_null(c), read_or_null(h));
+        check(unsafe { ffi::mlstm_state_set_layer(self.0, layer, c, h) })
+    }
+
+    /// The library has the sentence for a layer that is not there.
+    fn check_layer(&self, layer: usize, c: Option<&[f32]>, h: Option<&[f32]>) -> Result<()> {
+        self.1
+            .layers
+            .get(layer)
+            .map_or(Ok(()), |&widths| check_pair(c, h, self.batch(), widths))
+    }
+
+    /// Copies c `[T,B,C]` and h `[T,B,D]` of the top layer out, of every recorded step.
+    pub fn get_top(&self, c: Option<&mut [f32]>, h: Option<&mut [f32]>) -> Result<()> {
+        let rows = self.steps() * self.batch();
+        if rows > 0 {
+            check_pair(c.as_deref(), h.as_deref(), rows, self.1.top)?;
+        }
+        check(unsafe { ffi::mlstm_state_get_top(self.0, or_null(c), or_null(h)) })
+    }
+
+    /// Gives the gradient of the loss beyond this window, `[L,2,B,H]`; `None` for none.
+    pub fn set_final_grad(&mut self, values: Option<&[f32]>) -> Result<()> {
+        let (pointer, count) = (read_or_null(values), values.map_or(0, <[f32]>::len));
+        check(unsafe { ffi::mlstm_state_set_final_grad(self.0, pointer, count) })
+    }
+
+    /// The gradient of the state at the beginning of the window, as the last backward pass found
+    /// it.
+    pub fn get_initial_grad(&self, values: &mut [f32]) -> Result<()> {
+        let (pointer, count) = (values.as_mut_ptr(), values.len());
+        check(unsafe { ffi::mlstm_state_get_initial_grad(self.0, pointer, count) })
     }
 }
 
@@ -404,6 +570,13 @@ impl Grads {
 
     pub fn add(&mut self, other: &Grads) -> Result<()> {
         check(unsafe { ffi::mlstm_grads_add(self.0, other.0) })
+    }
+
+    /// The global norm.
+    pub fn norm(&self) -> Result<f32> {
+        let mut norm = 0.0;
+        check(unsafe { ffi::mlstm_grads_norm(self.0, &mut norm) })?;
+        Ok(norm)
     }
 
     /// Clips by the global norm and returns what that was before.
@@ -431,6 +604,20 @@ impl Grads {
     pub fn get(&self, name: &str, values: &mut [f32]) -> Result<()> {
         let (name, count) = (c_string(name)?, values.len());
         check(unsafe { ffi::mlstm_grads_get(self.0, name.as_ptr(), values.as_mut_ptr(), count) })
+    }
+
+    pub fn set(&mut self, name: &str, values: &[f32]) -> Result<()> {
+        let (name, count) = (c_string(name)?, values.len());
+        check(unsafe { ffi::mlstm_grads_set(self.0, name.as_ptr(), values.as_ptr(), count) })
+    }
+
+    /// The block itself, in the kernels' own order, for what is done to all gradients alike;
+    /// padding in it is 0 and has to stay so.
+    pub fn data(&mut self) -> Result<&mut [f32]> {
+        let (mut data, mut count) = (ptr::null_mut(), 0);
+        check(unsafe { ffi::mlstm_grads_data(self.0, &mut data, &mut count) })?;
+        // SAFETY: the block is there until the gradients are freed, and nobody else has it.
+        Ok(unsafe { std::slice::from_raw_parts_mut(data, count) })
     }
 }
 
@@ -480,6 +667,10 @@ impl Optimizer {
         check(unsafe { ffi::mlstm_optimizer_set_rate(self.0, rate) })
     }
 
+    pub fn rate(&self) -> f32 {
+        unsafe { ffi::mlstm_optimizer_rate(self.0) }
+    }
+
     /// How many updates were made.
     pub fn step_count(&self) -> i64 {
         unsafe { ffi::mlstm_optimizer_step_count(self.0) }
@@ -489,10 +680,45 @@ impl Optimizer {
         check(unsafe { ffi::mlstm_optimizer_set_step_count(self.0, count) })
     }
 
+    /// The names of the slots that the rule keeps for each parameter.
+    pub fn slots(&self) -> Vec<String> {
+        let count = unsafe { ffi::mlstm_optimizer_slot_count(self.0) };
+        let name = |index| text(unsafe { ffi::mlstm_optimizer_slot_name(self.0, index) });
+        (0..count).map(name).collect()
+    }
+
+    pub fn get_slot(&self, slot: &str, param: &str, values: &mut [f32]) -> Result<()> {
+        let (slot, param) = (c_string(slot)?, c_string(param)?);
+        let (slot, param, count) = (slot.as_ptr(), param.as_ptr(), values.len());
+        let values = values.as_mut_ptr();
+        check(unsafe { ffi::mlstm_optimizer_get_slot(self.0, slot, param, values, count) })
+    }
+
+    pub fn set_slot(&mut self, slot: &str, param: &str, values: &[f32]) -> Result<()> {
+        let (slot, param) = (c_string(slot)?, c_string(param)?);
+        let (slot, param, count) = (slot.as_ptr(), param.as_ptr(), values.len());
+        let values = values.as_ptr();
+        check(unsafe { ffi::mlstm_optimizer_set_slot(self.0, slot, param, values, count) })
+    }
+
+    /// The weight decay of one parameter; 0 for one that is not there.
+    pub fn weight_decay(&self, param: &str) -> f32 {
+        c_string(param).map_or(0.0, |param| unsafe {
+            ffi::mlstm_optimizer_weight_decay(self.0, param.as_ptr())
+        })
+    }
+
     /// Sets the weight decay of one parameter.
     pub fn set_weight_decay(&mut self, param: &str, decay: f32) -> Result<()> {
         let param = c_string(param)?;
         check(unsafe { ffi::mlstm_optimizer_set_weight_decay(self.0, param.as_ptr(), decay) })
+    }
+
+    /// Whether one parameter is frozen.
+    pub fn frozen(&self, param: &str) -> bool {
+        c_string(param).map_or(false, |param| unsafe {
+            ffi::mlstm_optimizer_frozen(self.0, param.as_ptr()) != 0
+        })
     }
 
     /// Freezes one parameter, or lets it go on.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Losses on y; `loss.h` has the formulas. Each fills its gradient where that is wanted.
 
-use super::{check, check_length, ffi, or_null, size, Result};
-use std::ptr;
+use super::{check, check_given, check_length, ffi, or_null, read_or_null, size, Result};
 
 /// Softmax cross entropy, averaged over rows: the loss, and into `dlogits` its gradient, into
 /// `probabilities` the softmax. One label for each row of `logits` `[rows, classes]`.
@@ -43,10 +42,8 @@ pub fn softmax_cross_entropy_weighted(
 ) -> Result<f32> {
     let (rows, mut loss) = (labels.len(), 0.0);
     let classes = check_softmax(logits, labels, &probabilities, &dlogits)?;
-    if let Some(weights) = weights {
-        check_length("weights", weights.len(), rows)?;
-    }
-    let weights = weights.map_or(ptr::null(), <[f32]>::as_ptr);
+    check_given("weights", weights, rows)?;
+    let weights = read_or_null(weights);
     let (logits, labels) = (logits.as_ptr(), labels.as_ptr());
     let (probabilities, dlogits) = (or_null(probabilities), or_null(dlogits));
     check(unsafe {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The options and sizes of a cell; `cell.h` says what each of them is.
 
-use super::{check, ffi, size, Result};
+use super::{check, ffi, size, Result, Stack};
 
 /// An enum whose numbers are those of C.
 macro_rules! choices {
@@ -169,5 +169,31 @@ impl Sizes {
                 output: ffi::mlstm_cell_output_size(cell) as usize,
             }
         }
+    }
+}
+
+/// How many numbers a row has in c and in h: of the state of each layer, both directions together,
+/// and of what the top layer gives.
+#[derive(Debug, Default)]
+pub(crate) struct Widths {
+    pub layers: Vec<(usize, usize)>,
+    pub top: (usize, usize),
+}
+
+impl Widths {
+    pub fn of(stack: &Stack) -> Widths {
+        let mut widths = Widths::default();
+        for cell in (0..stack.layer_count()).filter_map(|layer| stack.cell(layer)) {
+            let sizes = Sizes::of(cell);
+            let (directions, merged) = match Options::of(cell).bidirectional {
+                Merge::None => (1, 1),
+                Merge::Concat => (2, 2),
+                Merge::Sum => (2, 1),
+            };
+            let state = (directions * sizes.hidden, directions * sizes.recurrent);
+            widths.layers.push(state);
+            widths.top = (merged * sizes.hidden, sizes.output);
+        }
+        widths
     }
 }
