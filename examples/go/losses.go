@@ -28,10 +28,8 @@ func SoftmaxCrossEntropyWeighted(logits []float32, labels []int32, weights []flo
 	if err != nil {
 		return 0, err
 	}
-	if weights != nil {
-		if err := checkLength("weights", len(weights), len(labels)); err != nil {
-			return 0, err
-		}
+	if err := checkGiven("weights", weights, len(labels)); err != nil {
+		return 0, err
 	}
 	var loss C.float
 	err = check(func() C.mlstm_status {

@@ -8,7 +8,8 @@
 // Any number of goroutines may use one Stack, each with a State and Grads of its own, while nobody
 // changes its parameters; every other handle belongs to one goroutine at a time.
 //
-// In the shapes T is steps, B batch rows, I the input size and O the outputs.
+// In the shapes T is steps, B batch rows, I the input size and O the outputs; H, P, C and D are the
+// units, the numbers in h, and those of c and h that the top layer gives, as in cell.h and stack.h.
 package mlstm
 
 // #cgo pkg-config: mlstm
@@ -73,6 +74,14 @@ func checkLength(array string, got, expected int) error {
 	return nil
 }
 
+// checkGiven is checkLength where the array may be nil.
+func checkGiven(array string, values []float32, expected int) error {
+	if values == nil {
+		return nil
+	}
+	return checkLength(array, len(values), expected)
+}
+
 // size makes one that does not fit one that the library refuses.
 func size(n int) C.int32_t {
 	if n < math.MinInt32 || n > math.MaxInt32 {
@@ -104,6 +113,9 @@ func floats(array []float32) *C.float {
 
 // Version is that of the library that is loaded.
 func Version() string { return C.GoString(C.mlstm_version()) }
+
+// ISA is the instruction set whose kernels run.
+func ISA() string { return C.GoString(C.mlstm_isa()) }
 
 // Cell describes one layer.
 type Cell struct{ c *C.mlstm_cell }
@@ -180,6 +192,11 @@ func (stack *Stack) SetReadout(outputs int, sources Readout) error {
 	})
 }
 
+func (stack *Stack) LayerCount() int {
+	defer runtime.KeepAlive(stack)
+	return int(C.mlstm_stack_layer_count(stack.c))
+}
+
 func (stack *Stack) InputSize() int {
 	defer runtime.KeepAlive(stack)
 	return int(C.mlstm_stack_input_size(stack.c))
@@ -225,6 +242,34 @@ func (stack *Stack) InitParam(name string, initializer Initializer, a, b float32
 	})
 }
 
+// Param is a parameter of a stack; it has one dimension or two.
+type Param struct {
+	Name  string
+	Shape []int
+}
+
+// Params are all parameters, from the bottom layer to the readout.
+func (stack *Stack) Params() ([]Param, error) {
+	params := make([]Param, C.mlstm_stack_param_count(stack.c))
+	for i := range params {
+		var name *C.char
+		var rank C.int32_t
+		var shape [2]C.int32_t
+		err := check(func() C.mlstm_status {
+			return C.mlstm_stack_param_info(stack.c, size(i), &name, &rank, &shape[0])
+		})
+		if err != nil {
+			return nil, err
+		}
+		params[i].Name = C.GoString(name)
+		for _, n := range shape[:rank] {
+			params[i].Shape = append(params[i].Shape, int(n))
+		}
+	}
+	runtime.KeepAlive(stack)
+	return params, nil
+}
+
 func (stack *Stack) GetParam(name string, values []float32) error {
 	cName := C.CString(name)
 	defer C.free(unsafe.Pointer(cName))
@@ -241,6 +286,21 @@ func (stack *Stack) SetParam(name string, values []float32) error {
 	})
 }
 
+// StepForward moves a state on by one step: x is [B,I], y [B,O], or nil.
+func (stack *Stack) StepForward(state *State, x, y []float32) error {
+	if row := state.Batch() * stack.InputSize(); row > 0 {
+		if err := checkLength("x", len(x), row); err != nil {
+			return err
+		}
+	}
+	if err := checkGiven("y", y, state.Batch()*stack.OutputSize()); err != nil {
+		return err
+	}
+	return check(func() C.mlstm_status {
+		return C.mlstm_step_forward(stack.c, state.c, floats(x), floats(y))
+	})
+}
+
 // Forward moves a state on by the steps that x [T,B,I] has; y is [T,B,O], or nil.
 func (stack *Stack) Forward(state *State, x, y []float32) error {
 	row := state.Batch() * stack.InputSize()
@@ -251,10 +311,8 @@ func (stack *Stack) Forward(state *State, x, y []float32) error {
 			return err
 		}
 	}
-	if y != nil {
-		if err := checkLength("y", len(y), steps*state.Batch()*stack.OutputSize()); err != nil {
-			return err
-		}
+	if err := checkGiven("y", y, steps*state.Batch()*stack.OutputSize()); err != nil {
+		return err
 	}
 	return check(func() C.mlstm_status {
 		return C.mlstm_forward(stack.c, state.c, floats(x), size(steps), floats(y))
@@ -263,18 +321,58 @@ func (stack *Stack) Forward(state *State, x, y []float32) error {
 
 // Backward walks the recorded steps back and adds to grads; dy [T,B,O] is the gradient of y.
 func (stack *Stack) Backward(state *State, dy []float32, grads *Grads) error {
-	if steps := state.Steps(); steps > 0 {
-		if err := checkLength("dy", len(dy), steps*state.Batch()*stack.OutputSize()); err != nil {
-			return err
+	if dy == nil {
+		dy = []float32{} // not left out, but too short
+	}
+	return stack.BackwardPass(state, Pass{DY: dy, Grads: grads})
+}
+
+// Pass is what a backward pass reads and writes; whatever is nil is left out.
+type Pass struct {
+	DY    []float32 // the gradient of y, [T,B,O]
+	DHTop []float32 // that of h of the top layer, [T,B,D], beside what comes through y
+	DCTop []float32 // the same for c, [T,B,C]
+	DX    []float32 // becomes the gradient of x, [T,B,I]
+	Grads *Grads    // is added to
+}
+
+// BackwardPass is Backward with more that is given or wanted.
+func (stack *Stack) BackwardPass(state *State, pass Pass) error {
+	if rows := state.Steps() * state.Batch(); rows > 0 {
+		for _, array := range []struct {
+			name   string
+			values []float32
+			width  int
+		}{
+			{"dy", pass.DY, stack.OutputSize()},
+			{"dh_top", pass.DHTop, state.top.h},
+			{"dc_top", pass.DCTop, state.top.c},
+			{"dx", pass.DX, stack.InputSize()},
+		} {
+			if err := checkGiven(array.name, array.values, rows*array.width); err != nil {
+				return err
+			}
 		}
 	}
+	var grads *C.mlstm_grads
+	if pass.Grads != nil {
+		if grads = pass.Grads.c; grads == nil {
+			return &Error{InvalidArgument, "grads are closed"} // to C, NULL is none
+		}
+	}
+	defer runtime.KeepAlive(pass.Grads)
 	return check(func() C.mlstm_status {
-		return C.mlstm_backward(stack.c, state.c, floats(dy), nil, nil, nil, grads.c)
+		return C.mlstm_backward(stack.c, state.c, floats(pass.DY), floats(pass.DHTop),
+			floats(pass.DCTop), floats(pass.DX), grads)
 	})
 }
 
 // State has c and h of every layer, and the recorded window.
-type State struct{ c *C.mlstm_state }
+type State struct {
+	c      *C.mlstm_state
+	layers []widths
+	top    widths // of what the top layer gives
+}
 
 // NewState makes a state of 0 for batch rows that records up to window steps; 0 is for inference.
 func NewState(stack *Stack, batch, window int) (*State, error) {
@@ -285,6 +383,7 @@ func NewState(stack *Stack, batch, window int) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	state.layers, state.top = widthsOf(stack)
 	runtime.SetFinalizer(state, (*State).Close)
 	return state, nil
 }
@@ -297,6 +396,11 @@ func (state *State) Close() {
 
 func (state *State) SetThreads(threads int) error {
 	return check(func() C.mlstm_status { return C.mlstm_state_set_threads(state.c, size(threads)) })
+}
+
+func (state *State) Threads() int {
+	defer runtime.KeepAlive(state)
+	return int(C.mlstm_state_threads(state.c))
 }
 
 // Zero sets c and h to 0 and begins a window.
@@ -349,10 +453,22 @@ func (state *State) Batch() int {
 	return int(C.mlstm_state_batch(state.c))
 }
 
+// Window is how many steps one can record.
+func (state *State) Window() int {
+	defer runtime.KeepAlive(state)
+	return int(C.mlstm_state_window(state.c))
+}
+
 // Steps is how many were recorded since the window began.
 func (state *State) Steps() int {
 	defer runtime.KeepAlive(state)
 	return int(C.mlstm_state_steps(state.c))
+}
+
+// Bytes is how many the state holds.
+func (state *State) Bytes() int {
+	defer runtime.KeepAlive(state)
+	return int(C.mlstm_state_bytes(state.c))
 }
 
 func (state *State) Get(values []float32) error {
@@ -364,6 +480,64 @@ func (state *State) Get(values []float32) error {
 func (state *State) Set(values []float32) error {
 	return check(func() C.mlstm_status {
 		return C.mlstm_state_set(state.c, floats(values), C.size_t(len(values)))
+	})
+}
+
+// GetLayer copies c [B,H] and h [B,P] of a layer out, [2,B,H] and [2,B,P] of a bidirectional one; nil
+// is for what is not wanted.
+func (state *State) GetLayer(layer int, c, h []float32) error {
+	if err := state.checkLayer(layer, c, h); err != nil {
+		return err
+	}
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_get_layer(state.c, size(layer), floats(c), floats(h))
+	})
+}
+
+// SetLayer replaces c and h of a layer, as they are in GetLayer, and begins a window; nil leaves that
+// half as it is.
+func (state *State) SetLayer(layer int, c, h []float32) error {
+	if err := state.checkLayer(layer, c, h); err != nil {
+		return err
+	}
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_set_layer(state.c, size(layer), floats(c), floats(h))
+	})
+}
+
+// The library has the sentence for a layer that is not there.
+func (state *State) checkLayer(layer int, c, h []float32) error {
+	if layer < 0 || layer >= len(state.layers) {
+		return nil
+	}
+	return state.layers[layer].check(state.Batch(), c, h)
+}
+
+// GetTop copies c [T,B,C] and h [T,B,D] of the top layer out, of every recorded step; nil is for what
+// is not wanted.
+func (state *State) GetTop(c, h []float32) error {
+	if rows := state.Steps() * state.Batch(); rows > 0 {
+		if err := state.top.check(rows, c, h); err != nil {
+			return err
+		}
+	}
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_get_top(state.c, floats(c), floats(h))
+	})
+}
+
+// SetFinalGrad gives the gradient of the loss beyond this window, [L,2,B,H]; nil is for none.
+func (state *State) SetFinalGrad(values []float32) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_set_final_grad(state.c, floats(values), C.size_t(len(values)))
+	})
+}
+
+// GetInitialGrad copies the gradient of the state at the beginning of the window out, as the last
+// backward pass found it.
+func (state *State) GetInitialGrad(values []float32) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_get_initial_grad(state.c, floats(values), C.size_t(len(values)))
 	})
 }
 
@@ -398,6 +572,13 @@ func (grads *Grads) Add(other *Grads) error {
 	return check(func() C.mlstm_status { return C.mlstm_grads_add(grads.c, other.c) })
 }
 
+// Norm is the global norm.
+func (grads *Grads) Norm() (float32, error) {
+	var norm C.float
+	err := check(func() C.mlstm_status { return C.mlstm_grads_norm(grads.c, &norm) })
+	return float32(norm), err
+}
+
 // ClipNorm clips by the global norm and returns what that was before.
 func (grads *Grads) ClipNorm(maxNorm float32) (float32, error) {
 	var norm C.float
@@ -430,6 +611,28 @@ func (grads *Grads) Get(name string, values []float32) error {
 	return check(func() C.mlstm_status {
 		return C.mlstm_grads_get(grads.c, cName, floats(values), C.size_t(len(values)))
 	})
+}
+
+func (grads *Grads) Set(name string, values []float32) error {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	return check(func() C.mlstm_status {
+		return C.mlstm_grads_set(grads.c, cName, floats(values), C.size_t(len(values)))
+	})
+}
+
+// Data lends the block itself, in the kernels' own order, for what is done to all gradients alike;
+// padding in it is 0 and has to stay so. The slice is good until use returns.
+func (grads *Grads) Data(use func(data []float32)) error {
+	var data *C.float
+	var count C.size_t
+	err := check(func() C.mlstm_status { return C.mlstm_grads_data(grads.c, &data, &count) })
+	if err != nil {
+		return err
+	}
+	use(unsafe.Slice((*float32)(unsafe.Pointer(data)), int(count)))
+	runtime.KeepAlive(grads)
+	return nil
 }
 
 // Optimizer is an update rule and its slots.
@@ -510,6 +713,11 @@ func (optimizer *Optimizer) SetRate(rate float32) error {
 	})
 }
 
+func (optimizer *Optimizer) Rate() float32 {
+	defer runtime.KeepAlive(optimizer)
+	return float32(C.mlstm_optimizer_rate(optimizer.c))
+}
+
 // StepCount is how many updates were made.
 func (optimizer *Optimizer) StepCount() int64 {
 	defer runtime.KeepAlive(optimizer)
@@ -522,6 +730,44 @@ func (optimizer *Optimizer) SetStepCount(count int64) error {
 	})
 }
 
+// Slots are the names of those that the rule keeps for each parameter.
+func (optimizer *Optimizer) Slots() []string {
+	defer runtime.KeepAlive(optimizer)
+	slots := make([]string, C.mlstm_optimizer_slot_count(optimizer.c))
+	for i := range slots {
+		slots[i] = C.GoString(C.mlstm_optimizer_slot_name(optimizer.c, size(i)))
+	}
+	return slots
+}
+
+func (optimizer *Optimizer) GetSlot(slot, name string, values []float32) error {
+	cSlot, cName := C.CString(slot), C.CString(name)
+	defer C.free(unsafe.Pointer(cSlot))
+	defer C.free(unsafe.Pointer(cName))
+	return check(func() C.mlstm_status {
+		return C.mlstm_optimizer_get_slot(optimizer.c, cSlot, cName, floats(values),
+			C.size_t(len(values)))
+	})
+}
+
+func (optimizer *Optimizer) SetSlot(slot, name string, values []float32) error {
+	cSlot, cName := C.CString(slot), C.CString(name)
+	defer C.free(unsafe.Pointer(cSlot))
+	defer C.free(unsafe.Pointer(cName))
+	return check(func() C.mlstm_status {
+		return C.mlstm_optimizer_set_slot(optimizer.c, cSlot, cName, floats(values),
+			C.size_t(len(values)))
+	})
+}
+
+// WeightDecay is that of one parameter, and 0 for one that is not there.
+func (optimizer *Optimizer) WeightDecay(name string) float32 {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	defer runtime.KeepAlive(optimizer)
+	return float32(C.mlstm_optimizer_weight_decay(optimizer.c, cName))
+}
+
 // SetWeightDecay sets that of one parameter.
 func (optimizer *Optimizer) SetWeightDecay(name string, decay float32) error {
 	cName := C.CString(name)
@@ -529,6 +775,13 @@ func (optimizer *Optimizer) SetWeightDecay(name string, decay float32) error {
 	return check(func() C.mlstm_status {
 		return C.mlstm_optimizer_set_weight_decay(optimizer.c, cName, C.float(decay))
 	})
+}
+
+func (optimizer *Optimizer) Frozen(name string) bool {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	defer runtime.KeepAlive(optimizer)
+	return C.mlstm_optimizer_frozen(optimizer.c, cName) != 0
 }
 
 // SetFrozen freezes one parameter, or lets it go on.

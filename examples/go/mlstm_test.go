@@ -66,6 +66,7 @@ func TestErrorsCarryTheSentenceOfTheLibrary(t *testing.T) {
 	expectError(t, stack.Backward(state, make([]float32, 4), grads), Order)
 	must(stack.Forward(state, make([]float32, 6), nil))
 	expectError(t, stack.Backward(state, make([]float32, 5), grads), Mismatch)
+	expectError(t, stack.Backward(state, nil, grads), Mismatch)
 	must(stack.Backward(state, make([]float32, 4), grads))
 }
 
@@ -80,6 +81,7 @@ func TestClosedHandlesAreRefused(t *testing.T) {
 	must(stack.Forward(state, []float32{1}, nil))
 	for i := 0; i < 2; i++ {
 		grads.Close()
+		expectError(t, stack.BackwardPass(state, Pass{Grads: grads}), InvalidArgument)
 		expectError(t, adagrad.Apply(stack, grads), InvalidArgument)
 		stack.Close()
 		expectError(t, stack.Forward(state, []float32{1}, nil), InvalidArgument)

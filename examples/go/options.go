@@ -149,6 +149,33 @@ func sizesOf(cell *C.mlstm_cell) Sizes {
 	}
 }
 
+// widths are how many numbers a row has in c and in h.
+type widths struct{ c, h int }
+
+func (w widths) check(rows int, c, h []float32) error {
+	if err := checkGiven("c", c, rows*w.c); err != nil {
+		return err
+	}
+	return checkGiven("h", h, rows*w.h)
+}
+
+// widthsOf are those of the state of each layer, both directions together, and of what the top layer
+// gives.
+func widthsOf(stack *Stack) (layers []widths, top widths) {
+	for layer := 0; layer < stack.LayerCount(); layer++ {
+		sizes, directions, merged := stack.Sizes(layer), 1, 1
+		switch stack.Options(layer).Bidirectional {
+		case MergeConcat:
+			directions, merged = 2, 2
+		case MergeSum:
+			directions = 2
+		}
+		layers = append(layers, widths{directions * sizes.Hidden, directions * sizes.Recurrent})
+		top = widths{merged * sizes.Hidden, sizes.Output}
+	}
+	return layers, top
+}
+
 func optionsOf(cell *C.mlstm_cell) Options {
 	var epsilon, zoneoutC, zoneoutH C.float
 	var mask, what, recurrentMask C.int32_t
