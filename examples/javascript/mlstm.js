@@ -5,7 +5,8 @@
  *
  * Every handle of the library is a class with a method close(); what is not closed is freed when it
  * is garbage collected. Arrays are Float32Array and Int32Array, which the library reads and writes in
- * place. In the shapes T is steps, B batch rows, I the input size and O the outputs.
+ * place. In the shapes T is steps, B batch rows, I the input size and O the outputs; H, P, C and D are
+ * the units, the numbers in h, and those of c and h that the top layer gives, as in cell.h and stack.h.
  */
 
 import koffi from 'koffi';
@@ -21,6 +22,7 @@ for (const prototype of [
     'const char *mlstm_last_error()',
     'const char *mlstm_status_name(int32_t status)',
     'const char *mlstm_version()',
+    'const char *mlstm_isa()',
     'int32_t mlstm_cell_create(int32_t input_size, int32_t hidden_size, _Out_ mlstm_cell **cell)',
     'void mlstm_cell_destroy(mlstm_cell *cell)',
     'int32_t mlstm_cell_set_forget_bias(mlstm_cell *cell, float forget_bias)',
@@ -58,16 +60,20 @@ for (const prototype of [
     'int32_t mlstm_stack_create(mlstm_cell **cells, int32_t count, _Out_ mlstm_stack **stack)',
     'void mlstm_stack_destroy(mlstm_stack *stack)',
     'int32_t mlstm_stack_set_readout(mlstm_stack *stack, int32_t outputs, int32_t sources)',
+    'int32_t mlstm_stack_layer_count(mlstm_stack *stack)',
     'mlstm_cell *mlstm_stack_cell(mlstm_stack *stack, int32_t layer)',
     'int32_t mlstm_stack_input_size(mlstm_stack *stack)',
     'int32_t mlstm_stack_output_size(mlstm_stack *stack)',
     'int32_t mlstm_stack_init(mlstm_stack *stack, int32_t initializer, uint64_t seed)',
     'int32_t mlstm_stack_init_param(mlstm_stack *stack, const char *name, int32_t initializer, float a, float b, uint64_t seed)',
+    'int32_t mlstm_stack_param_count(mlstm_stack *stack)',
+    'int32_t mlstm_stack_param_info(mlstm_stack *stack, int32_t index, _Out_ const char **name, _Out_ int32_t *rank, void *shape)',
     'int32_t mlstm_stack_get_param(mlstm_stack *stack, const char *name, void *values, size_t count)',
     'int32_t mlstm_stack_set_param(mlstm_stack *stack, const char *name, void *values, size_t count)',
     'int32_t mlstm_state_create(mlstm_stack *stack, int32_t batch, int32_t window, _Out_ mlstm_state **state)',
     'void mlstm_state_destroy(mlstm_state *state)',
     'int32_t mlstm_state_set_threads(mlstm_state *state, int32_t threads)',
+    'int32_t mlstm_state_threads(mlstm_state *state)',
     'int32_t mlstm_state_zero(mlstm_state *state)',
     'int32_t mlstm_state_begin_sequence(mlstm_stack *stack, mlstm_state *state)',
     'int32_t mlstm_state_begin_window(mlstm_state *state)',
@@ -77,9 +83,17 @@ for (const prototype of [
     'int32_t mlstm_state_training(mlstm_state *state)',
     'size_t mlstm_state_size(mlstm_state *state)',
     'int32_t mlstm_state_batch(mlstm_state *state)',
+    'int32_t mlstm_state_window(mlstm_state *state)',
     'int32_t mlstm_state_steps(mlstm_state *state)',
+    'size_t mlstm_state_bytes(mlstm_state *state)',
     'int32_t mlstm_state_get(mlstm_state *state, void *values, size_t count)',
     'int32_t mlstm_state_set(mlstm_state *state, void *values, size_t count)',
+    'int32_t mlstm_state_get_layer(mlstm_state *state, int32_t layer, void *c, void *h)',
+    'int32_t mlstm_state_set_layer(mlstm_state *state, int32_t layer, void *c, void *h)',
+    'int32_t mlstm_state_get_top(mlstm_state *state, void *c, void *h)',
+    'int32_t mlstm_state_set_final_grad(mlstm_state *state, void *values, size_t count)',
+    'int32_t mlstm_state_get_initial_grad(mlstm_state *state, void *values, size_t count)',
+    'int32_t mlstm_step_forward(mlstm_stack *stack, mlstm_state *state, void *x, void *y)',
     'int32_t mlstm_forward(mlstm_stack *stack, mlstm_state *state, void *x, int32_t steps, void *y)',
     'int32_t mlstm_backward(mlstm_stack *stack, mlstm_state *state, void *dy, void *dh_top, void *dc_top, void *dx, mlstm_grads *grads)',
     'int32_t mlstm_grads_create(mlstm_stack *stack, _Out_ mlstm_grads **grads)',
@@ -87,11 +101,14 @@ for (const prototype of [
     'int32_t mlstm_grads_zero(mlstm_grads *grads)',
     'int32_t mlstm_grads_scale(mlstm_grads *grads, float factor)',
     'int32_t mlstm_grads_add(mlstm_grads *grads, mlstm_grads *other)',
+    'int32_t mlstm_grads_norm(mlstm_grads *grads, void *norm)',
     'int32_t mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm, void *norm)',
     'int32_t mlstm_grads_clip_param_norm(mlstm_grads *grads, float max_norm)',
     'int32_t mlstm_grads_clip_value(mlstm_grads *grads, float limit)',
     'int32_t mlstm_grads_check(mlstm_grads *grads, void *name)',
     'int32_t mlstm_grads_get(mlstm_grads *grads, const char *name, void *values, size_t count)',
+    'int32_t mlstm_grads_set(mlstm_grads *grads, const char *name, void *values, size_t count)',
+    'int32_t mlstm_grads_data(mlstm_grads *grads, _Out_ void **data, _Out_ size_t *count)',
     'int32_t mlstm_sgd_create(mlstm_stack *stack, float rate, float momentum, int32_t nesterov, _Out_ mlstm_optimizer **optimizer)',
     'int32_t mlstm_adagrad_create(mlstm_stack *stack, float rate, float initial_accumulator, _Out_ mlstm_optimizer **optimizer)',
     'int32_t mlstm_rmsprop_create(mlstm_stack *stack, float rate, float decay, float momentum, float epsilon, int32_t centered, _Out_ mlstm_optimizer **optimizer)',
@@ -102,10 +119,17 @@ for (const prototype of [
     'int32_t mlstm_lion_create(mlstm_stack *stack, float rate, float beta1, float beta2, float weight_decay, _Out_ mlstm_optimizer **optimizer)',
     'void mlstm_optimizer_destroy(mlstm_optimizer *optimizer)',
     'int32_t mlstm_optimizer_set_rate(mlstm_optimizer *optimizer, float rate)',
+    'float mlstm_optimizer_rate(mlstm_optimizer *optimizer)',
     'int64_t mlstm_optimizer_step_count(mlstm_optimizer *optimizer)',
     'int32_t mlstm_optimizer_set_step_count(mlstm_optimizer *optimizer, int64_t count)',
+    'int32_t mlstm_optimizer_slot_count(mlstm_optimizer *optimizer)',
+    'const char *mlstm_optimizer_slot_name(mlstm_optimizer *optimizer, int32_t index)',
+    'int32_t mlstm_optimizer_get_slot(mlstm_optimizer *optimizer, const char *slot, const char *param, void *values, size_t count)',
+    'int32_t mlstm_optimizer_set_slot(mlstm_optimizer *optimizer, const char *slot, const char *param, void *values, size_t count)',
     'int32_t mlstm_optimizer_set_weight_decay(mlstm_optimizer *optimizer, const char *param, float decay)',
+    'float mlstm_optimizer_weight_decay(mlstm_optimizer *optimizer, const char *param)',
     'int32_t mlstm_optimizer_set_frozen(mlstm_optimizer *optimizer, const char *param, int32_t frozen)',
+    'int32_t mlstm_optimizer_frozen(mlstm_optimizer *optimizer, const char *param)',
     'int32_t mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack *stack, mlstm_grads *grads)',
     'int32_t mlstm_softmax_cross_entropy(void *logits, void *labels, size_t rows, int32_t classes, void *probabilities, void *dlogits, void *loss)',
     'int32_t mlstm_softmax_cross_entropy_weighted(void *logits, void *labels, void *weights, size_t rows, int32_t classes, int32_t ignored, float smoothing, void *probabilities, void *dlogits, void *loss)',
@@ -154,6 +178,12 @@ function array(name, type, values, length = values?.length) {
 
 const floats = (name, values, length) => array(name, Float32Array, values, length);
 const floatsOrNull = (name, values, length) => values && floats(name, values, length);
+
+/** c and h of so many rows. */
+function checkPair(rows, widths, cValues, hValues) {
+    floatsOrNull('c', cValues, rows * widths.c);
+    floatsOrNull('h', hValues, rows * widths.h);
+}
 
 /** Owns a pointer of the library's, or borrows another thread's. */
 class Handle {
@@ -273,6 +303,23 @@ function sizesOf(cell) {
     };
 }
 
+/**
+ * How many numbers a row has in c and h: of the state of each layer, both directions together, and of
+ * what the top layer gives.
+ */
+function widthsOf(stack) {
+    const layers = [];
+    let top;
+    for (let layer = 0; layer < stack.layerCount; layer++) {
+        const { hidden, recurrent, output } = stack.sizes(layer);
+        const merge = stack.options(layer).bidirectional;
+        const directions = merge === Merge.NONE ? 1 : 2;
+        layers.push({ c: directions * hidden, h: directions * recurrent });
+        top = { c: merge === Merge.CONCAT ? 2 * hidden : hidden, h: output };
+    }
+    return { layers, top };
+}
+
 /** The description of one layer. */
 export class Cell extends Handle {
     /**
@@ -342,6 +389,10 @@ export class Stack extends Handle {
         check(c.stack_set_readout(Stack.pointer(this), int32(outputs), int32(sources)));
     }
 
+    get layerCount() {
+        return c.stack_layer_count(Stack.pointer(this));
+    }
+
     get inputSize() {
         return c.stack_input_size(Stack.pointer(this));
     }
@@ -373,12 +424,29 @@ export class Stack extends Handle {
         check(c.stack_init_param(Stack.pointer(this), name, int32(initializer), a, b, seed));
     }
 
+    /** Name and shape of every parameter, from the bottom layer to the readout. */
+    get params() {
+        const stack = Stack.pointer(this);
+        return Array.from({ length: c.stack_param_count(stack) }, (_, index) => {
+            const [name, rank, shape] = [[null], [0], new Int32Array(2)];
+            check(c.stack_param_info(stack, index, name, rank, shape));
+            return { name: name[0], shape: [...shape.subarray(0, rank[0])] };
+        });
+    }
+
     getParam(name, values) {
         check(c.stack_get_param(Stack.pointer(this), name, floats('values', values), values.length));
     }
 
     setParam(name, values) {
         check(c.stack_set_param(Stack.pointer(this), name, floats('values', values), values.length));
+    }
+
+    /** Moves a state on by one step: x is [B,I], y [B,O], or null. */
+    stepForward(state, x, y = null) {
+        floats('x', x, state.batch * this.inputSize);
+        floatsOrNull('y', y, state.batch * this.outputSize);
+        check(c.step_forward(Stack.pointer(this), State.pointer(state), x, y));
     }
 
     /** Moves a state on by the steps that x [T,B,I] has; y is [T,B,O], or null. */
@@ -390,25 +458,46 @@ export class Stack extends Handle {
         check(c.forward(stack, State.pointer(state), x, steps, y));
     }
 
-    /** Walks the recorded steps back and adds to grads; dy [T,B,O] is the gradient of y. */
-    backward(state, dy, grads) {
-        const { steps, batch } = state;
-        floats('dy', dy, steps > 0 ? steps * batch * this.outputSize : undefined);
-        check(c.backward(Stack.pointer(this), State.pointer(state), dy, null, null, null,
-            Grads.pointer(grads)));
+    /**
+     * Walks the recorded steps back and adds to grads; dy [T,B,O] is the gradient of y. Beside it,
+     * dhTop [T,B,D] and dcTop [T,B,C] are those of h and c of the top layer, and dx [T,B,I] becomes that
+     * of x. All may be null.
+     */
+    backward(state, dy, grads, { dhTop = null, dcTop = null, dx = null } = {}) {
+        const [stack, recorded] = [Stack.pointer(this), State.pointer(state)];
+        const rows = state.steps * state.batch;
+        const length = (width) => (rows > 0 ? rows * width : undefined);
+        floatsOrNull('dy', dy, length(this.outputSize));
+        floatsOrNull('dhTop', dhTop, length(state.topWidths.h));
+        floatsOrNull('dcTop', dcTop, length(state.topWidths.c));
+        floatsOrNull('dx', dx, length(this.inputSize));
+        check(c.backward(stack, recorded, dy, dhTop, dcTop, dx,
+            grads === null ? null : Grads.pointer(grads)));
     }
 }
 
 /** c and h of every layer, and the recorded window. */
 export class State extends Handle {
+    #widths;
+
     /** A state of 0 for `batch` rows that records up to `window` steps; 0 is for inference. */
     constructor(stack, batch, window) {
         super((out) => c.state_create(Stack.pointer(stack), int32(batch), int32(window), out),
             c.state_destroy);
+        this.#widths = widthsOf(stack);
+    }
+
+    /** How many numbers c and h of the top layer have in a row. */
+    get topWidths() {
+        return this.#widths.top;
     }
 
     setThreads(threads) {
         check(c.state_set_threads(State.pointer(this), int32(threads)));
+    }
+
+    get threads() {
+        return c.state_threads(State.pointer(this));
     }
 
     /** Sets c and h to 0 and begins a window. */
@@ -455,9 +544,19 @@ export class State extends Handle {
         return c.state_batch(State.pointer(this));
     }
 
+    /** Steps that a window can record. */
+    get window() {
+        return c.state_window(State.pointer(this));
+    }
+
     /** Steps recorded since the window began. */
     get steps() {
         return c.state_steps(State.pointer(this));
+    }
+
+    /** Bytes that the state holds. */
+    get bytes() {
+        return c.state_bytes(State.pointer(this));
     }
 
     get(values) {
@@ -466,6 +565,46 @@ export class State extends Handle {
 
     set(values) {
         check(c.state_set(State.pointer(this), floats('values', values), values.length));
+    }
+
+    /**
+     * Copies c [B,H] and h [B,P] of a layer out, [2,B,H] and [2,B,P] of a bidirectional one; either may
+     * be null.
+     */
+    getLayer(layer, cValues, hValues) {
+        this.#checkLayer(layer, cValues, hValues);
+        check(c.state_get_layer(State.pointer(this), int32(layer), cValues, hValues));
+    }
+
+    /** Replaces c and h of a layer, as getLayer() gives them, and begins a window; null leaves a half. */
+    setLayer(layer, cValues, hValues) {
+        this.#checkLayer(layer, cValues, hValues);
+        check(c.state_set_layer(State.pointer(this), int32(layer), cValues, hValues));
+    }
+
+    /** The library has the sentence for a layer that is not there. */
+    #checkLayer(layer, cValues, hValues) {
+        if (Object.hasOwn(this.#widths.layers, layer))
+            checkPair(this.batch, this.#widths.layers[layer], cValues, hValues);
+    }
+
+    /** Copies c [T,B,C] and h [T,B,D] of the top layer out, of every recorded step; either may be null. */
+    getTop(cValues, hValues) {
+        const rows = this.steps * this.batch;
+        if (rows > 0)
+            checkPair(rows, this.#widths.top, cValues, hValues);
+        check(c.state_get_top(State.pointer(this), cValues, hValues));
+    }
+
+    /** Gives the gradient of the loss beyond this window, [L,2,B,H]; null for none. */
+    setFinalGrad(values) {
+        const count = floatsOrNull('values', values)?.length ?? 0;
+        check(c.state_set_final_grad(State.pointer(this), values, count));
+    }
+
+    /** The gradient of the state at the beginning of the window, as the last backward pass found it. */
+    getInitialGrad(values) {
+        check(c.state_get_initial_grad(State.pointer(this), floats('values', values), values.length));
     }
 }
 
@@ -485,6 +624,13 @@ export class Grads extends Handle {
 
     add(other) {
         check(c.grads_add(Grads.pointer(this), Grads.pointer(other)));
+    }
+
+    /** The global norm. */
+    norm() {
+        const norm = new Float32Array(1);
+        check(c.grads_norm(Grads.pointer(this), norm));
+        return norm[0];
     }
 
     /** Clips by the global norm and returns what that was before. */
@@ -511,6 +657,20 @@ export class Grads extends Handle {
 
     get(name, values) {
         check(c.grads_get(Grads.pointer(this), name, floats('values', values), values.length));
+    }
+
+    set(name, values) {
+        check(c.grads_set(Grads.pointer(this), name, floats('values', values), values.length));
+    }
+
+    /**
+     * Lends the block itself to a function, in the kernels' own order, for what is done to all gradients
+     * alike; padding in it is 0 and has to stay so. The array is good until the function returns.
+     */
+    data(use) {
+        const [address, count] = [[null], [0]];
+        check(c.grads_data(Grads.pointer(this), address, count));
+        use(new Float32Array(koffi.view(address[0], count[0] * 4)));
     }
 }
 
@@ -564,6 +724,10 @@ export class Optimizer extends Handle {
         check(c.optimizer_set_rate(Optimizer.pointer(this), rate));
     }
 
+    get rate() {
+        return c.optimizer_rate(Optimizer.pointer(this));
+    }
+
     /** How many updates were made. */
     get stepCount() {
         return c.optimizer_step_count(Optimizer.pointer(this));
@@ -573,9 +737,35 @@ export class Optimizer extends Handle {
         check(c.optimizer_set_step_count(Optimizer.pointer(this), count));
     }
 
+    /** The names of the slots that the rule keeps for each parameter. */
+    get slots() {
+        const optimizer = Optimizer.pointer(this);
+        return Array.from({ length: c.optimizer_slot_count(optimizer) },
+            (_, index) => c.optimizer_slot_name(optimizer, index));
+    }
+
+    getSlot(slot, name, values) {
+        check(c.optimizer_get_slot(Optimizer.pointer(this), slot, name, floats('values', values),
+            values.length));
+    }
+
+    setSlot(slot, name, values) {
+        check(c.optimizer_set_slot(Optimizer.pointer(this), slot, name, floats('values', values),
+            values.length));
+    }
+
+    /** The weight decay of one parameter, 0 for one that is not there. */
+    weightDecay(name) {
+        return c.optimizer_weight_decay(Optimizer.pointer(this), name);
+    }
+
     /** Sets the weight decay of one parameter. */
     setWeightDecay(name, decay) {
         check(c.optimizer_set_weight_decay(Optimizer.pointer(this), name, decay));
+    }
+
+    frozen(name) {
+        return c.optimizer_frozen(Optimizer.pointer(this), name) !== 0;
     }
 
     /** Freezes one parameter, or lets it go on. */
@@ -685,3 +875,6 @@ export class LossScale {
 
 /** The version of the library that is loaded. */
 export const version = c.version();
+
+/** The instruction set whose kernels run. */
+export const isa = c.isa();

@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import {
     Cell, Drop, Grads, Initializer, Loss, LossScale, Mask, Merge, Norm, Optimizer, Readout, Skip, Stack,
-    State, absoluteError, huberLoss, scheduleCosine, scheduleWarmup, sigmoidCrossEntropy,
+    State, absoluteError, huberLoss, isa, scheduleCosine, scheduleWarmup, sigmoidCrossEntropy,
     softmaxCrossEntropy, softmaxCrossEntropyWeighted, squaredError, weightedLoss,
 } from './mlstm.js';
 import { run } from './worker.js';
@@ -220,6 +220,147 @@ test('optimizers descend', () => {
         assert.equal(optimizer.stepCount, 8);
         assert.throws(() => optimizer.setRate(scheduleCosine(0.5, -1, 10, 0)), /rate/);
     }
+});
+
+const [T, B] = [3, 2];
+
+/** Two layers without a readout, so that y is h of the top one. */
+function newParts() {
+    const stack = new Stack([new Cell(2, 4), new Cell(4, 3)]);
+    stack.init(Initializer.GLOROT_UNIFORM, 1);
+    return stack;
+}
+
+const inputs = Float32Array.from({ length: T * B * 2 }, (_, i) => (i % 5) / 5 - 0.4);
+
+/** A state that has read the inputs, and y. */
+function read(stack) {
+    const [state, y] = [new State(stack, B, T), new Float32Array(T * B * stack.outputSize)];
+    stack.forward(state, inputs, y);
+    return [state, y];
+}
+
+test('handles describe themselves', () => {
+    assert.match(isa, /^(avx512|avx2|neon|portable)$/);
+    const stack = newParts();
+    stack.setReadout(5, Readout.H);
+    assert.equal(stack.layerCount, 2);
+    assert.deepEqual(stack.params, [
+        { name: 'layer0.kernel', shape: [6, 16] }, { name: 'layer0.bias', shape: [16] },
+        { name: 'layer1.kernel', shape: [7, 12] }, { name: 'layer1.bias', shape: [12] },
+        { name: 'readout.kernel_h', shape: [3, 5] }, { name: 'readout.bias', shape: [5] },
+    ]);
+    const state = new State(stack, B, T);
+    state.setThreads(2);
+    assert.deepEqual([state.window, state.threads], [T, 2]);
+    assert.ok(state.bytes > 4 * state.size);
+});
+
+test('steps are a window', () => {
+    const stack = newParts();
+    const [window, expected] = read(stack);
+    const [state, y] = [new State(stack, B, T), new Float32Array(18)];
+    for (let t = 0; t < T; t++)
+        stack.stepForward(state, inputs.subarray(4 * t, 4 * t + 4), y.subarray(6 * t, 6 * t + 6));
+    assert.deepEqual(y, expected);
+    assert.throws(() => stack.stepForward(state, new Float32Array(3)), RangeError);
+
+    const [c, h, lastC, lastH] = [18, 18, 6, 6].map((length) => new Float32Array(length));
+    window.getTop(c, h);
+    assert.deepEqual(h, expected);
+    assert.throws(() => window.getTop(null, new Float32Array(3)), RangeError);
+    window.getLayer(1, lastC, lastH);
+    assert.deepEqual([lastC, lastH], [c.slice(12), h.slice(12)]);
+
+    state.setLayer(1, new Float32Array(6).fill(0.5), null);
+    state.getLayer(1, lastC, lastH);
+    assert.deepEqual([lastC, lastH], [new Float32Array(6).fill(0.5), h.slice(12)]);
+    assert.throws(() => state.setLayer(1, null, new Float32Array(4)), RangeError);
+    assert.throws(() => state.getLayer(2, null, new Float32Array(4)),
+        { code: 'MLSTM_ERROR_INVALID_ARGUMENT' });
+});
+
+test('directions are side by side, as wide as stack.h says', () => {
+    for (const [bidirectional, width] of [[Merge.CONCAT, 2], [Merge.SUM, 1]]) {
+        const stack = new Stack([new Cell(2, 4, { projection: 3, bidirectional })]);
+        stack.init(Initializer.GLOROT_UNIFORM, 1);
+        const [state, y] = read(stack);
+        const [topC, topH] = [new Float32Array(24 * width), new Float32Array(18 * width)];
+        state.getTop(topC, topH);
+        assert.deepEqual(topH, y);
+        assert.deepEqual(state.topWidths, { c: 4 * width, h: 3 * width });
+        const [values, c, h] = [state.size, 16, 12].map((length) => new Float32Array(length));
+        state.get(values);
+        state.getLayer(0, c, h);
+        assert.deepEqual(c.slice(0, 8), values.slice(0, 8));
+        assert.deepEqual(h.slice(6), values.slice(8 + 6 + 8));
+    }
+});
+
+test('gradients come in and leave everywhere', () => {
+    const stack = newParts();
+    const [state] = read(stack);
+    const back = (dy, tops = {}) => {
+        const dx = new Float32Array(12);
+        stack.backward(state, dy, null, { ...tops, dx });
+        return dx;
+    };
+    const near = (got, expected) =>
+        got.forEach((value, i) =>
+            assert.ok(Math.abs(value - expected[i]) < 1e-6, `${got} for ${expected}`));
+    const last = new Float32Array(18).fill(1, 12); // of the last step
+    const expected = back(last);
+    assert.ok(expected.some((value) => Math.abs(value) > 1e-3));
+    near(back(null, { dhTop: last }), expected);
+
+    const ofC = back(null, { dcTop: last });
+    assert.notDeepEqual(ofC, expected);
+    const final = new Float32Array(state.size).fill(1, 16, 22); // c of the upper layer
+    state.setFinalGrad(final);
+    near(back(null), ofC);
+    const initial = new Float32Array(state.size);
+    state.getInitialGrad(initial);
+    assert.ok(initial.subarray(0, 16).every((value) => value !== 0)); // c and h of the lower layer
+    state.setFinalGrad(null);
+    assert.deepEqual(back(null), new Float32Array(12));
+
+    for (const name of ['dhTop', 'dcTop', 'dx'])
+        assert.throws(() => stack.backward(state, null, null, { [name]: new Float32Array(3) }),
+            { name: 'RangeError', message: new RegExp(name) });
+    assert.throws(() => state.setFinalGrad(new Float32Array(3)), { code: 'MLSTM_ERROR_MISMATCH' });
+});
+
+test('gradients can be set', () => {
+    const grads = new Grads(newParts());
+    const bias = new Float32Array(12);
+    bias.set([3, 4]);
+    grads.set('layer1.bias', bias);
+    assert.equal(grads.norm(), 5);
+    grads.data((data) => data.forEach((value, i) => { data[i] = 2 * value; }));
+    grads.get('layer1.bias', bias);
+    assert.deepEqual([...bias.subarray(0, 3)], [6, 8, 0]);
+    assert.throws(() => grads.set('layer1.bias', new Float32Array(3)), { code: 'MLSTM_ERROR_MISMATCH' });
+});
+
+test('optimizers can be read', () => {
+    const optimizer = Optimizer.adamw(newParts(), 0.5, { weightDecay: 0.25 });
+    optimizer.setWeightDecay('layer1.bias', 0);
+    optimizer.setFrozen('layer1.bias');
+    optimizer.setRate(0.125);
+    assert.equal(optimizer.rate, 0.125);
+    for (const [name, frozen, decay] of [
+        ['layer0.bias', false, 0.25], ['layer1.bias', true, 0], ['layer9.bias', false, 0],
+    ])
+        assert.deepEqual([optimizer.frozen(name), optimizer.weightDecay(name)], [frozen, decay], name);
+    assert.deepEqual(optimizer.slots, ['exp_avg', 'exp_avg_sq']);
+    const values = new Float32Array(12);
+    optimizer.setSlot('exp_avg_sq', 'layer1.bias', new Float32Array(12).fill(2));
+    optimizer.getSlot('exp_avg_sq', 'layer1.bias', values);
+    assert.deepEqual(values, new Float32Array(12).fill(2));
+    optimizer.getSlot('exp_avg', 'layer1.bias', values);
+    assert.deepEqual(values, new Float32Array(12));
+    assert.throws(() => optimizer.getSlot('momentum', 'layer1.bias', values),
+        { code: 'MLSTM_ERROR_NOT_FOUND' });
 });
 
 test('losses and their gradients', () => {
