@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 package mlstm;
 
+import static java.lang.ref.Reference.reachabilityFence;
 import static mlstm.LibMlstm.check;
 import static mlstm.LibMlstm.slice;
 
 import com.sun.jna.ptr.FloatByReference;
+import com.sun.jna.ptr.LongByReference;
+import com.sun.jna.ptr.PointerByReference;
 import java.nio.FloatBuffer;
+import java.util.function.Consumer;
 import mlstm.LibMlstm.Size;
 
 /** One gradient for each parameter. */
@@ -24,6 +28,13 @@ public final class Grads extends Handle {
 
     public void add(Grads other) {
         check(LibMlstm.mlstm_grads_add(pointer(), other.pointer()), this, other);
+    }
+
+    /** The global norm. */
+    public float norm() {
+        FloatByReference norm = new FloatByReference();
+        check(LibMlstm.mlstm_grads_norm(pointer(), norm), this);
+        return norm.getValue();
     }
 
     /** Clips by the global norm and returns what that was before. */
@@ -51,5 +62,22 @@ public final class Grads extends Handle {
     public void get(String name, FloatBuffer values) {
         FloatBuffer slice = slice("values", values);
         check(LibMlstm.mlstm_grads_get(pointer(), name, slice, new Size(slice.limit())), this);
+    }
+
+    public void set(String name, FloatBuffer values) {
+        FloatBuffer slice = slice("values", values);
+        check(LibMlstm.mlstm_grads_set(pointer(), name, slice, new Size(slice.limit())), this);
+    }
+
+    /**
+     * Lends the block itself, in the kernels' own order, for what is done to all gradients alike; padding
+     * in it is 0 and has to stay so. The buffer is good until the function returns.
+     */
+    public void data(Consumer<FloatBuffer> use) {
+        PointerByReference data = new PointerByReference();
+        LongByReference count = new LongByReference();
+        check(LibMlstm.mlstm_grads_data(pointer(), data, count), this);
+        use.accept(data.getValue().getByteBuffer(0, 4 * count.getValue()).asFloatBuffer());
+        reachabilityFence(this);
     }
 }

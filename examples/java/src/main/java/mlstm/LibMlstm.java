@@ -36,6 +36,7 @@ final class LibMlstm {
 
     static native String mlstm_last_error();
     static native String mlstm_version();
+    static native String mlstm_isa();
 
     static native int mlstm_cell_create(int inputSize, int hiddenSize, PointerByReference cell);
     static native void mlstm_cell_destroy(Pointer cell);
@@ -75,17 +76,22 @@ final class LibMlstm {
     static native int mlstm_stack_create(Pointer cells, int count, PointerByReference stack);
     static native void mlstm_stack_destroy(Pointer stack);
     static native int mlstm_stack_set_readout(Pointer stack, int outputs, int sources);
+    static native int mlstm_stack_layer_count(Pointer stack);
     static native Pointer mlstm_stack_cell(Pointer stack, int layer);
     static native int mlstm_stack_input_size(Pointer stack);
     static native int mlstm_stack_output_size(Pointer stack);
     static native int mlstm_stack_init(Pointer stack, int initializer, long seed);
     static native int mlstm_stack_init_param(Pointer stack, String name, int initializer, float a, float b, long seed);
+    static native int mlstm_stack_param_count(Pointer stack);
+    static native int mlstm_stack_param_info(Pointer stack, int index, PointerByReference name,
+        IntByReference rank, int[] shape);
     static native int mlstm_stack_get_param(Pointer stack, String name, FloatBuffer values, Size count);
     static native int mlstm_stack_set_param(Pointer stack, String name, FloatBuffer values, Size count);
 
     static native int mlstm_state_create(Pointer stack, int batch, int window, PointerByReference state);
     static native void mlstm_state_destroy(Pointer state);
     static native int mlstm_state_set_threads(Pointer state, int threads);
+    static native int mlstm_state_threads(Pointer state);
     static native int mlstm_state_zero(Pointer state);
     static native int mlstm_state_begin_sequence(Pointer stack, Pointer state);
     static native int mlstm_state_begin_window(Pointer state);
@@ -95,10 +101,18 @@ final class LibMlstm {
     static native int mlstm_state_training(Pointer state);
     static native Size mlstm_state_size(Pointer state);
     static native int mlstm_state_batch(Pointer state);
+    static native int mlstm_state_window(Pointer state);
     static native int mlstm_state_steps(Pointer state);
+    static native Size mlstm_state_bytes(Pointer state);
     static native int mlstm_state_get(Pointer state, FloatBuffer values, Size count);
     static native int mlstm_state_set(Pointer state, FloatBuffer values, Size count);
+    static native int mlstm_state_get_layer(Pointer state, int layer, FloatBuffer c, FloatBuffer h);
+    static native int mlstm_state_set_layer(Pointer state, int layer, FloatBuffer c, FloatBuffer h);
+    static native int mlstm_state_get_top(Pointer state, FloatBuffer c, FloatBuffer h);
+    static native int mlstm_state_set_final_grad(Pointer state, FloatBuffer values, Size count);
+    static native int mlstm_state_get_initial_grad(Pointer state, FloatBuffer values, Size count);
 
+    static native int mlstm_step_forward(Pointer stack, Pointer state, FloatBuffer x, FloatBuffer y);
     static native int mlstm_forward(Pointer stack, Pointer state, FloatBuffer x, int steps, FloatBuffer y);
     static native int mlstm_backward(Pointer stack, Pointer state, FloatBuffer dy, FloatBuffer dhTop,
         FloatBuffer dcTop, FloatBuffer dx, Pointer grads);
@@ -108,11 +122,14 @@ final class LibMlstm {
     static native int mlstm_grads_zero(Pointer grads);
     static native int mlstm_grads_scale(Pointer grads, float factor);
     static native int mlstm_grads_add(Pointer grads, Pointer other);
+    static native int mlstm_grads_norm(Pointer grads, FloatByReference norm);
     static native int mlstm_grads_clip_norm(Pointer grads, float maxNorm, FloatByReference norm);
     static native int mlstm_grads_clip_param_norm(Pointer grads, float maxNorm);
     static native int mlstm_grads_clip_value(Pointer grads, float limit);
     static native int mlstm_grads_check(Pointer grads, PointerByReference name);
     static native int mlstm_grads_get(Pointer grads, String name, FloatBuffer values, Size count);
+    static native int mlstm_grads_set(Pointer grads, String name, FloatBuffer values, Size count);
+    static native int mlstm_grads_data(Pointer grads, PointerByReference data, LongByReference count);
 
     static native int mlstm_sgd_create(Pointer stack, float rate, float momentum, int nesterov,
         PointerByReference optimizer);
@@ -132,9 +149,18 @@ final class LibMlstm {
         float weightDecay, PointerByReference optimizer);
     static native void mlstm_optimizer_destroy(Pointer optimizer);
     static native int mlstm_optimizer_set_rate(Pointer optimizer, float rate);
+    static native float mlstm_optimizer_rate(Pointer optimizer);
     static native long mlstm_optimizer_step_count(Pointer optimizer);
     static native int mlstm_optimizer_set_step_count(Pointer optimizer, long count);
+    static native int mlstm_optimizer_slot_count(Pointer optimizer);
+    static native String mlstm_optimizer_slot_name(Pointer optimizer, int index);
+    static native int mlstm_optimizer_get_slot(Pointer optimizer, String slot, String param,
+        FloatBuffer values, Size count);
+    static native int mlstm_optimizer_set_slot(Pointer optimizer, String slot, String param,
+        FloatBuffer values, Size count);
+    static native float mlstm_optimizer_weight_decay(Pointer optimizer, String param);
     static native int mlstm_optimizer_set_weight_decay(Pointer optimizer, String param, float decay);
+    static native int mlstm_optimizer_frozen(Pointer optimizer, String param);
     static native int mlstm_optimizer_set_frozen(Pointer optimizer, String param, int frozen);
     static native int mlstm_apply_grads(Pointer optimizer, Pointer stack, Pointer grads);
 
@@ -186,6 +212,11 @@ final class LibMlstm {
 
     static FloatBuffer sliceOrNull(String name, FloatBuffer values, long length) {
         return values == null ? null : slice(name, values, length);
+    }
+
+    /** Of recorded rows; where there are none, the library has the sentence. */
+    static FloatBuffer sliceOfRows(String name, FloatBuffer values, long rows, int width) {
+        return rows == 0 ? null : sliceOrNull(name, values, rows * width);
     }
 
     static void checkBuffer(String name, Buffer values, long length) {

@@ -9,4 +9,9 @@ public final class Mlstm {
     public static String version() {
         return LibMlstm.mlstm_version();
     }
+
+    /** The instruction set whose kernels run. */
+    public static String isa() {
+        return LibMlstm.mlstm_isa();
+    }
 }

@@ -3,9 +3,14 @@ package mlstm;
 
 import static java.lang.ref.Reference.reachabilityFence;
 import static mlstm.LibMlstm.check;
+import static mlstm.LibMlstm.slice;
 
 import com.sun.jna.ptr.PointerByReference;
+import java.nio.FloatBuffer;
+import java.util.List;
 import java.util.function.ToIntFunction;
+import java.util.stream.IntStream;
+import mlstm.LibMlstm.Size;
 
 /** An update rule and its slots. */
 public final class Optimizer extends Handle {
@@ -63,6 +68,12 @@ public final class Optimizer extends Handle {
         check(LibMlstm.mlstm_optimizer_set_rate(pointer(), rate), this);
     }
 
+    public float rate() {
+        float rate = LibMlstm.mlstm_optimizer_rate(pointer());
+        reachabilityFence(this);
+        return rate;
+    }
+
     /** How many updates were made. */
     public long stepCount() {
         long count = LibMlstm.mlstm_optimizer_step_count(pointer());
@@ -74,9 +85,42 @@ public final class Optimizer extends Handle {
         check(LibMlstm.mlstm_optimizer_set_step_count(pointer(), count), this);
     }
 
+    /** The names of the slots that the rule keeps for each parameter. */
+    public List<String> slots() {
+        List<String> slots = IntStream.range(0, LibMlstm.mlstm_optimizer_slot_count(pointer()))
+            .mapToObj(index -> LibMlstm.mlstm_optimizer_slot_name(pointer(), index)).toList();
+        reachabilityFence(this);
+        return slots;
+    }
+
+    public void getSlot(String slot, String name, FloatBuffer values) {
+        FloatBuffer slice = slice("values", values);
+        Size count = new Size(slice.limit());
+        check(LibMlstm.mlstm_optimizer_get_slot(pointer(), slot, name, slice, count), this);
+    }
+
+    public void setSlot(String slot, String name, FloatBuffer values) {
+        FloatBuffer slice = slice("values", values);
+        Size count = new Size(slice.limit());
+        check(LibMlstm.mlstm_optimizer_set_slot(pointer(), slot, name, slice, count), this);
+    }
+
+    /** The weight decay of one parameter, 0 for one that is not there. */
+    public float weightDecay(String name) {
+        float decay = LibMlstm.mlstm_optimizer_weight_decay(pointer(), name);
+        reachabilityFence(this);
+        return decay;
+    }
+
     /** Sets the weight decay of one parameter. */
     public void setWeightDecay(String name, float decay) {
         check(LibMlstm.mlstm_optimizer_set_weight_decay(pointer(), name, decay), this);
+    }
+
+    public boolean frozen(String name) {
+        boolean frozen = LibMlstm.mlstm_optimizer_frozen(pointer(), name) != 0;
+        reachabilityFence(this);
+        return frozen;
     }
 
     /** Freezes one parameter, or lets it go on. */

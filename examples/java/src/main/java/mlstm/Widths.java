@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+package mlstm;
+
+import mlstm.Options.Merge;
+
+/** How many numbers a row has in c and in h. */
+record Widths(int c, int h) {
+    /** Of the state of a layer, both directions together. */
+    static Widths ofState(Stack stack, int layer) {
+        Sizes sizes = stack.sizes(layer);
+        int directions = stack.options(layer).bidirectional == Merge.NONE ? 1 : 2;
+        return new Widths(directions * sizes.hidden(), directions * sizes.recurrent());
+    }
+
+    /** Of what the top layer gives. */
+    static Widths ofTop(Stack stack) {
+        int top = stack.layerCount() - 1;
+        Sizes sizes = stack.sizes(top);
+        int merged = stack.options(top).bidirectional == Merge.CONCAT ? 2 : 1;
+        return new Widths(merged * sizes.hidden(), sizes.output());
+    }
+}
