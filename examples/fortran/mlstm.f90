@@ -35,7 +35,7 @@ module mlstm
         MLSTM_ERROR_OWNED = 5, MLSTM_ERROR_ORDER = 6, MLSTM_ERROR_NOT_FOUND = 7, &
         MLSTM_ERROR_NOT_FINITE = 8, MLSTM_ERROR_SYSTEM = 9
 
-    public :: mlstm_version
+    public :: mlstm_version, mlstm_isa
     public :: mlstm_softmax_cross_entropy, mlstm_softmax_cross_entropy_weighted, &
         mlstm_sigmoid_cross_entropy, mlstm_absolute_error, mlstm_huber_loss, mlstm_squared_error, &
         mlstm_weighted_loss
@@ -92,6 +92,10 @@ module mlstm
         procedure :: layer_count => stack_layer_count
         procedure :: hidden_size => stack_hidden_size
         procedure :: recurrent_size => stack_recurrent_size
+        procedure :: layer_input_size => stack_layer_input_size
+        procedure :: layer_output_size => stack_layer_output_size
+        procedure :: top_c_size => stack_top_c_size
+        procedure :: top_h_size => stack_top_h_size
         procedure :: options => stack_options
         procedure :: input_size => stack_input_size
         procedure :: output_size => stack_output_size
@@ -106,6 +110,10 @@ module mlstm
 
     ! c and h of every layer, and the window that the backward pass walks (state.h).
     type, extends(owner), public :: mlstm_state
+        ! How many numbers a row has in c and in h: of the state of each layer, both directions
+        ! together, and of what the top layer gives.
+        integer, allocatable, private :: layers(:, :)
+        integer, private :: top(2) = 0
     contains
         procedure :: create => state_create
         procedure :: zero => state_zero
@@ -116,11 +124,17 @@ module mlstm
         procedure :: set_training => state_set_training
         procedure :: training => state_training
         procedure :: set_threads => state_set_threads
+        procedure :: threads => state_threads
         procedure :: size => state_size
         procedure :: batch => state_batch
+        procedure :: window => state_window
         procedure :: steps => state_steps
+        procedure :: bytes => state_bytes
         procedure :: set => state_set
         procedure :: get => state_get
+        procedure :: set_layer => state_set_layer
+        procedure :: get_layer => state_get_layer
+        procedure :: get_top => state_get_top
         procedure :: set_final_grad => state_set_final_grad
         procedure :: get_initial_grad => state_get_initial_grad
     end type
@@ -139,6 +153,7 @@ module mlstm
         procedure :: check => grads_check
         procedure :: get => grads_get
         procedure :: set => grads_set
+        procedure :: data => grads_data
     end type
 
     ! An update rule and its slots (optimizer.h).
@@ -153,10 +168,15 @@ module mlstm
         procedure :: create_nadam => optimizer_create_nadam
         procedure :: create_lion => optimizer_create_lion
         procedure :: set_rate => optimizer_set_rate
+        procedure :: rate => optimizer_rate
         procedure :: step_count => optimizer_step_count
         procedure :: set_step_count => optimizer_set_step_count
         procedure :: set_weight_decay => optimizer_set_weight_decay
+        procedure :: weight_decay => optimizer_weight_decay
         procedure :: set_frozen => optimizer_set_frozen
+        procedure :: frozen => optimizer_frozen
+        procedure :: slot_count => optimizer_slot_count
+        procedure :: slot_name => optimizer_slot_name
         procedure :: get_slot => optimizer_get_slot
         procedure :: set_slot => optimizer_set_slot
         procedure :: apply_grads => optimizer_apply_grads
@@ -213,9 +233,30 @@ contains
             name // " should have the shape " // trim(shapes))
     end function
 
+    ! Finds the address of an array, NULL where it is absent, and whether it fits.
+    function located(name, array, expected, address, stat, errmsg)
+        logical :: located
+        character(*), intent(in) :: name
+        real(c_float), contiguous, target, intent(in), optional :: array(..)
+        integer, intent(in) :: expected(:)
+        type(c_ptr), intent(out) :: address
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        located = .true.
+        address = c_null_ptr
+        if (.not. present(array)) return
+        located = fits(name, shape(array), expected, stat, errmsg)
+        if (located) address = c_loc(array)
+    end function
+
     function mlstm_version() result(version)
         character(:), allocatable :: version
         version = text_of(c_version())
+    end function
+
+    function mlstm_isa() result(isa)
+        character(:), allocatable :: isa
+        isa = text_of(c_isa())
     end function
 
     ! Ownership.
@@ -375,6 +416,37 @@ contains
         stack_recurrent_size = c_cell_recurrent_size(c_stack_cell(self%handle, layer))
     end function
 
+    function stack_layer_input_size(self, layer)
+        integer(c_int32_t) :: stack_layer_input_size
+        class(mlstm_stack), intent(in) :: self
+        integer(c_int32_t), intent(in) :: layer
+        stack_layer_input_size = c_cell_input_size(c_stack_cell(self%handle, layer))
+    end function
+
+    function stack_layer_output_size(self, layer)
+        integer(c_int32_t) :: stack_layer_output_size
+        class(mlstm_stack), intent(in) :: self
+        integer(c_int32_t), intent(in) :: layer
+        stack_layer_output_size = c_cell_output_size(c_stack_cell(self%handle, layer))
+    end function
+
+    ! C, how many numbers a row of c of the top layer has where it is given or wanted for each step.
+    function stack_top_c_size(self)
+        integer(c_int32_t) :: stack_top_c_size
+        class(mlstm_stack), intent(in) :: self
+        type(c_ptr) :: top
+        top = c_stack_cell(self%handle, self%layer_count() - 1)
+        stack_top_c_size = merge(2, 1, c_cell_bidirectional(top) == MLSTM_MERGE_CONCAT) * &
+            c_cell_hidden_size(top)
+    end function
+
+    ! D, the same of h.
+    function stack_top_h_size(self)
+        integer(c_int32_t) :: stack_top_h_size
+        class(mlstm_stack), intent(in) :: self
+        stack_top_h_size = self%layer_output_size(self%layer_count() - 1)
+    end function
+
     ! Those of a layer.
     subroutine stack_options(self, layer, options, stat, errmsg)
         class(mlstm_stack), intent(in) :: self
@@ -473,13 +545,9 @@ contains
         character(*), intent(inout), optional :: errmsg
         integer :: batch
         type(c_ptr) :: to_y
-        to_y = c_null_ptr
         batch = state%batch()
         if (.not. fits("x", shape(x), [self%input_size(), batch], stat, errmsg)) return
-        if (present(y)) then
-            if (.not. fits("y", shape(y), [self%output_size(), batch], stat, errmsg)) return
-            to_y = c_loc(y)
-        end if
+        if (.not. located("y", y, [self%output_size(), batch], to_y, stat, errmsg)) return
         call finish(c_step_forward(self%handle, state%handle, x, to_y), stat, errmsg)
     end subroutine
 
@@ -493,13 +561,9 @@ contains
         character(*), intent(inout), optional :: errmsg
         integer :: rows(2)
         type(c_ptr) :: to_y
-        to_y = c_null_ptr
         rows = [state%batch(), size(x, 3)]
         if (.not. fits("x", shape(x), [self%input_size(), rows], stat, errmsg)) return
-        if (present(y)) then
-            if (.not. fits("y", shape(y), [self%output_size(), rows], stat, errmsg)) return
-            to_y = c_loc(y)
-        end if
+        if (.not. located("y", y, [self%output_size(), rows], to_y, stat, errmsg)) return
         call finish(c_forward(self%handle, state%handle, x, rows(2), to_y), stat, errmsg)
     end subroutine
 
@@ -514,35 +578,15 @@ contains
         type(mlstm_grads), intent(inout), optional :: grads
         integer(c_int32_t), intent(inout), optional :: stat
         character(*), intent(inout), optional :: errmsg
-        type(c_ptr) :: gradients
-        type(c_ptr) :: top
-        integer :: rows(2), cells
-        type(c_ptr) :: to_dy, to_dh_top, to_dc_top, to_dx
-        to_dy = c_null_ptr
-        to_dh_top = c_null_ptr
-        to_dc_top = c_null_ptr
-        to_dx = c_null_ptr
+        integer :: rows(2)
+        type(c_ptr) :: gradients, to_dy, to_dh_top, to_dc_top, to_dx
         rows = [state%batch(), state%steps()]
-        top = c_stack_cell(self%handle, self%layer_count() - 1)
-        cells = merge(2, 1, c_cell_bidirectional(top) == MLSTM_MERGE_CONCAT) * &
-            c_cell_hidden_size(top)
-        if (present(dy)) then
-            if (.not. fits("dy", shape(dy), [self%output_size(), rows], stat, errmsg)) return
-            to_dy = c_loc(dy)
-        end if
-        if (present(dh_top)) then
-            if (.not. fits("dh_top", shape(dh_top), [c_cell_output_size(top), rows], stat, &
-                errmsg)) return
-            to_dh_top = c_loc(dh_top)
-        end if
-        if (present(dc_top)) then
-            if (.not. fits("dc_top", shape(dc_top), [cells, rows], stat, errmsg)) return
-            to_dc_top = c_loc(dc_top)
-        end if
-        if (present(dx)) then
-            if (.not. fits("dx", shape(dx), [self%input_size(), rows], stat, errmsg)) return
-            to_dx = c_loc(dx)
-        end if
+        if (.not. located("dy", dy, [self%output_size(), rows], to_dy, stat, errmsg)) return
+        if (.not. located("dh_top", dh_top, [self%top_h_size(), rows], to_dh_top, stat, &
+            errmsg)) return
+        if (.not. located("dc_top", dc_top, [self%top_c_size(), rows], to_dc_top, stat, &
+            errmsg)) return
+        if (.not. located("dx", dx, [self%input_size(), rows], to_dx, stat, errmsg)) return
         gradients = c_null_ptr
         if (present(grads)) gradients = grads%handle
         call finish(c_backward(self%handle, state%handle, to_dy, to_dh_top, &
@@ -559,10 +603,25 @@ contains
         integer(c_int32_t), intent(out), optional :: stat
         character(*), intent(inout), optional :: errmsg
         type(c_ptr) :: handle
-        integer(c_int32_t) :: status
+        integer(c_int32_t) :: status, layer
         status = c_state_create(stack%handle, batch, window, handle)
         call take(self, handle, c_state_destroy, status, stat, errmsg)
+        if (status /= MLSTM_OK) return
+        self%layers = reshape([(state_widths(stack, layer), layer=0, stack%layer_count() - 1)], &
+            [2, int(stack%layer_count())])
+        self%top = [stack%top_c_size(), stack%top_h_size()]
     end subroutine
+
+    ! How many numbers of c and of h a row has in the state of a layer.
+    function state_widths(stack, layer) result(widths)
+        integer :: widths(2)
+        type(mlstm_stack), intent(in) :: stack
+        integer(c_int32_t), intent(in) :: layer
+        type(c_ptr) :: cell
+        cell = c_stack_cell(stack%handle, layer)
+        widths = merge(1, 2, c_cell_bidirectional(cell) == MLSTM_MERGE_NONE) * &
+            [c_cell_hidden_size(cell), c_cell_recurrent_size(cell)]
+    end function
 
     subroutine state_zero(self, stat, errmsg)
         class(mlstm_state), intent(inout) :: self
@@ -629,6 +688,12 @@ contains
         call finish(c_state_set_threads(self%handle, threads), stat, errmsg)
     end subroutine
 
+    function state_threads(self)
+        integer(c_int32_t) :: state_threads
+        class(mlstm_state), intent(in) :: self
+        state_threads = c_state_threads(self%handle)
+    end function
+
     function state_size(self)
         integer(c_int32_t) :: state_size
         class(mlstm_state), intent(in) :: self
@@ -641,10 +706,22 @@ contains
         state_batch = c_state_batch(self%handle)
     end function
 
+    function state_window(self)
+        integer(c_int32_t) :: state_window
+        class(mlstm_state), intent(in) :: self
+        state_window = c_state_window(self%handle)
+    end function
+
     function state_steps(self)
         integer(c_int32_t) :: state_steps
         class(mlstm_state), intent(in) :: self
         state_steps = c_state_steps(self%handle)
+    end function
+
+    function state_bytes(self)
+        integer(c_int64_t) :: state_bytes
+        class(mlstm_state), intent(in) :: self
+        state_bytes = int(c_state_bytes(self%handle), c_int64_t)
     end function
 
     subroutine state_set(self, values, stat, errmsg)
@@ -663,13 +740,73 @@ contains
         call finish(c_state_get(self%handle, values, size(values, kind=c_size_t)), stat, errmsg)
     end subroutine
 
+    ! Replaces c, h or both of a layer, which are flat as they are in get_layer.
+    subroutine state_set_layer(self, layer, c, h, stat, errmsg)
+        class(mlstm_state), intent(inout) :: self
+        integer(c_int32_t), intent(in) :: layer
+        real(c_float), contiguous, target, intent(in), optional :: c(:), h(:)
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: to_c, to_h
+        integer :: counts(2)
+        counts = state_counts(self, layer)
+        if (.not. located("c", c, counts(1:1), to_c, stat, errmsg)) return
+        if (.not. located("h", h, counts(2:2), to_h, stat, errmsg)) return
+        call finish(c_state_set_layer(self%handle, layer, to_c, to_h), stat, errmsg)
+    end subroutine
+
+    ! c and h of a layer, each of which may be absent: H*B and P*B numbers, of a bidirectional layer
+    ! those of the forward direction, then as many of the reverse one.
+    subroutine state_get_layer(self, layer, c, h, stat, errmsg)
+        class(mlstm_state), intent(in) :: self
+        integer(c_int32_t), intent(in) :: layer
+        real(c_float), contiguous, target, intent(inout), optional :: c(:), h(:)
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: to_c, to_h
+        integer :: counts(2)
+        counts = state_counts(self, layer)
+        if (.not. located("c", c, counts(1:1), to_c, stat, errmsg)) return
+        if (.not. located("h", h, counts(2:2), to_h, stat, errmsg)) return
+        call finish(c_state_get_layer(self%handle, layer, to_c, to_h), stat, errmsg)
+    end subroutine
+
+    ! How many numbers c and h of a layer have; 0 for one that is not there, which is left to the
+    ! library.
+    function state_counts(self, layer) result(counts)
+        integer :: counts(2)
+        class(mlstm_state), intent(in) :: self
+        integer(c_int32_t), intent(in) :: layer
+        counts = 0
+        if (.not. allocated(self%layers)) return
+        if (layer < 0 .or. layer >= size(self%layers, 2)) return
+        counts = self%batch() * self%layers(:, layer + 1)
+    end function
+
+    ! c(C,B,T) and h(D,B,T) of the top layer at every recorded step, each of which may be absent.
+    subroutine state_get_top(self, c, h, stat, errmsg)
+        class(mlstm_state), intent(in) :: self
+        real(c_float), contiguous, target, intent(inout), optional :: c(:, :, :), h(:, :, :)
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: to_c, to_h
+        integer :: rows(2)
+        rows = [self%batch(), self%steps()]
+        if (.not. located("c", c, [self%top(1), rows], to_c, stat, errmsg)) return
+        if (.not. located("h", h, [self%top(2), rows], to_h, stat, errmsg)) return
+        call finish(c_state_get_top(self%handle, to_c, to_h), stat, errmsg)
+    end subroutine
+
+    ! Absent for none.
     subroutine state_set_final_grad(self, values, stat, errmsg)
         class(mlstm_state), intent(inout) :: self
-        real(c_float), contiguous, intent(in) :: values(:)
+        real(c_float), contiguous, intent(in), optional :: values(:)
         integer(c_int32_t), intent(out), optional :: stat
         character(*), intent(inout), optional :: errmsg
-        call finish(c_state_set_final_grad(self%handle, values, size(values, kind=c_size_t)), &
-            stat, errmsg)
+        integer(c_size_t) :: count
+        count = 0
+        if (present(values)) count = size(values, kind=c_size_t)
+        call finish(c_state_set_final_grad(self%handle, values, count), stat, errmsg)
     end subroutine
 
     subroutine state_get_initial_grad(self, values, stat, errmsg)
@@ -777,6 +914,22 @@ contains
         character(*), intent(inout), optional :: errmsg
         call finish(c_grads_set(self%handle, trim(name) // c_null_char, &
             values, size(values, kind=c_size_t)), stat, errmsg)
+    end subroutine
+
+    ! The block itself, in the kernels' own order, for what is done to all gradients alike; padding
+    ! in it is 0 and has to stay so. It is there until the gradients are freed.
+    subroutine grads_data(self, values, stat, errmsg)
+        class(mlstm_grads), intent(inout) :: self
+        real(c_float), pointer, intent(out) :: values(:)
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        type(c_ptr) :: block
+        integer(c_size_t) :: count
+        integer(c_int32_t) :: status
+        nullify (values)
+        status = c_grads_data(self%handle, block, count)
+        if (status == MLSTM_OK) call c_f_pointer(block, values, [count])
+        call finish(status, stat, errmsg)
     end subroutine
 
     ! Optimizers.
@@ -892,6 +1045,12 @@ contains
         call finish(c_optimizer_set_rate(self%handle, rate), stat, errmsg)
     end subroutine
 
+    function optimizer_rate(self)
+        real(c_float) :: optimizer_rate
+        class(mlstm_optimizer), intent(in) :: self
+        optimizer_rate = c_optimizer_rate(self%handle)
+    end function
+
     function optimizer_step_count(self)
         integer(c_int64_t) :: optimizer_step_count
         class(mlstm_optimizer), intent(in) :: self
@@ -916,6 +1075,14 @@ contains
             stat, errmsg)
     end subroutine
 
+    ! 0 for a parameter that is not there.
+    function optimizer_weight_decay(self, name)
+        real(c_float) :: optimizer_weight_decay
+        class(mlstm_optimizer), intent(in) :: self
+        character(*), intent(in) :: name
+        optimizer_weight_decay = c_optimizer_weight_decay(self%handle, trim(name) // c_null_char)
+    end function
+
     subroutine optimizer_set_frozen(self, name, frozen, stat, errmsg)
         class(mlstm_optimizer), intent(inout) :: self
         character(*), intent(in) :: name
@@ -925,6 +1092,30 @@ contains
         call finish(c_optimizer_set_frozen(self%handle, trim(name) // c_null_char, &
             merge(1, 0, frozen)), stat, errmsg)
     end subroutine
+
+    function optimizer_frozen(self, name)
+        logical :: optimizer_frozen
+        class(mlstm_optimizer), intent(in) :: self
+        character(*), intent(in) :: name
+        optimizer_frozen = c_optimizer_frozen(self%handle, trim(name) // c_null_char) /= 0
+    end function
+
+    function optimizer_slot_count(self)
+        integer(c_int32_t) :: optimizer_slot_count
+        class(mlstm_optimizer), intent(in) :: self
+        optimizer_slot_count = c_optimizer_slot_count(self%handle)
+    end function
+
+    ! Of a slot, counted from 0; empty for one that is not there.
+    function optimizer_slot_name(self, index) result(name)
+        character(:), allocatable :: name
+        class(mlstm_optimizer), intent(in) :: self
+        integer(c_int32_t), intent(in) :: index
+        type(c_ptr) :: letters
+        name = ""
+        letters = c_optimizer_slot_name(self%handle, index)
+        if (c_associated(letters)) name = text_of(letters)
+    end function
 
     subroutine optimizer_get_slot(self, slot, name, values, stat, errmsg)
         class(mlstm_optimizer), intent(in) :: self
@@ -994,13 +1185,9 @@ contains
         character(*), intent(inout), optional :: errmsg
         integer :: rows(2)
         type(c_ptr) :: to_weights, to_probabilities, to_dlogits
-        to_weights = c_null_ptr
         rows = [size(logits, 2), size(logits, 3)]
         if (.not. fits("labels", shape(labels), rows, stat, errmsg)) return
-        if (present(weights)) then
-            if (.not. fits("weights", shape(weights), rows, stat, errmsg)) return
-            to_weights = c_loc(weights)
-        end if
+        if (.not. located("weights", weights, rows, to_weights, stat, errmsg)) return
         if (.not. located("probabilities", probabilities, shape(logits), to_probabilities, stat, &
             errmsg)) return
         if (.not. located("dlogits", dlogits, shape(logits), to_dlogits, stat, errmsg)) return
@@ -1014,22 +1201,6 @@ contains
         integer(c_size_t) :: row_count
         real(c_float), intent(in) :: array(:, :, :)
         row_count = size(array, 2, c_size_t) * size(array, 3, c_size_t)
-    end function
-
-    ! Finds the address of an array to write to, NULL where it is absent, and whether it fits.
-    function located(name, array, expected, address, stat, errmsg)
-        logical :: located
-        character(*), intent(in) :: name
-        real(c_float), contiguous, target, intent(in), optional :: array(:, :, :)
-        integer, intent(in) :: expected(3)
-        type(c_ptr), intent(out) :: address
-        integer(c_int32_t), intent(inout), optional :: stat
-        character(*), intent(inout), optional :: errmsg
-        located = .true.
-        address = c_null_ptr
-        if (.not. present(array)) return
-        located = fits(name, shape(array), expected, stat, errmsg)
-        if (located) address = c_loc(array)
     end function
 
     ! logits or outputs, and targets, are (O,B,T).

@@ -9,6 +9,9 @@ module mlstm_c
         function c_version() bind(C, name="mlstm_version")
             import; type(c_ptr) :: c_version
         end function
+        function c_isa() bind(C, name="mlstm_isa")
+            import; type(c_ptr) :: c_isa
+        end function
         function c_last_error() bind(C, name="mlstm_last_error")
             import; type(c_ptr) :: c_last_error
         end function
@@ -26,6 +29,9 @@ module mlstm_c
         function c_cell_set_forget_bias(cell, bias) bind(C, name="mlstm_cell_set_forget_bias")
             import; integer(c_int32_t) :: c_cell_set_forget_bias
             type(c_ptr), value :: cell; real(c_float), value :: bias
+        end function
+        function c_cell_input_size(cell) bind(C, name="mlstm_cell_input_size")
+            import; integer(c_int32_t) :: c_cell_input_size; type(c_ptr), value :: cell
         end function
         function c_cell_hidden_size(cell) bind(C, name="mlstm_cell_hidden_size")
             import; integer(c_int32_t) :: c_cell_hidden_size; type(c_ptr), value :: cell
@@ -234,14 +240,23 @@ module mlstm_c
             import; integer(c_int32_t) :: c_state_set_threads
             type(c_ptr), value :: state; integer(c_int32_t), value :: threads
         end function
+        function c_state_threads(state) bind(C, name="mlstm_state_threads")
+            import; integer(c_int32_t) :: c_state_threads; type(c_ptr), value :: state
+        end function
         function c_state_size(state) bind(C, name="mlstm_state_size")
             import; integer(c_size_t) :: c_state_size; type(c_ptr), value :: state
         end function
         function c_state_batch(state) bind(C, name="mlstm_state_batch")
             import; integer(c_int32_t) :: c_state_batch; type(c_ptr), value :: state
         end function
+        function c_state_window(state) bind(C, name="mlstm_state_window")
+            import; integer(c_int32_t) :: c_state_window; type(c_ptr), value :: state
+        end function
         function c_state_steps(state) bind(C, name="mlstm_state_steps")
             import; integer(c_int32_t) :: c_state_steps; type(c_ptr), value :: state
+        end function
+        function c_state_bytes(state) bind(C, name="mlstm_state_bytes")
+            import; integer(c_size_t) :: c_state_bytes; type(c_ptr), value :: state
         end function
         function c_state_set(state, values, count) bind(C, name="mlstm_state_set")
             import; integer(c_int32_t) :: c_state_set; type(c_ptr), value :: state
@@ -251,10 +266,21 @@ module mlstm_c
             import; integer(c_int32_t) :: c_state_get; type(c_ptr), value :: state
             real(c_float), intent(inout) :: values(*); integer(c_size_t), value :: count
         end function
+        function c_state_get_layer(state, layer, c, h) bind(C, name="mlstm_state_get_layer")
+            import; integer(c_int32_t) :: c_state_get_layer
+            type(c_ptr), value :: state, c, h; integer(c_int32_t), value :: layer
+        end function
+        function c_state_set_layer(state, layer, c, h) bind(C, name="mlstm_state_set_layer")
+            import; integer(c_int32_t) :: c_state_set_layer
+            type(c_ptr), value :: state, c, h; integer(c_int32_t), value :: layer
+        end function
+        function c_state_get_top(state, c, h) bind(C, name="mlstm_state_get_top")
+            import; integer(c_int32_t) :: c_state_get_top; type(c_ptr), value :: state, c, h
+        end function
         function c_state_set_final_grad(state, values, count) &
                 bind(C, name="mlstm_state_set_final_grad")
             import; integer(c_int32_t) :: c_state_set_final_grad; type(c_ptr), value :: state
-            real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
+            real(c_float), intent(in), optional :: values(*); integer(c_size_t), value :: count
         end function
         function c_state_get_initial_grad(state, values, count) &
                 bind(C, name="mlstm_state_get_initial_grad")
@@ -307,6 +333,10 @@ module mlstm_c
             import; integer(c_int32_t) :: c_grads_set; type(c_ptr), value :: grads
             character(kind=c_char), intent(in) :: name(*)
             real(c_float), intent(in) :: values(*); integer(c_size_t), value :: count
+        end function
+        function c_grads_data(grads, data, count) bind(C, name="mlstm_grads_data")
+            import; integer(c_int32_t) :: c_grads_data; type(c_ptr), value :: grads
+            type(c_ptr), intent(out) :: data; integer(c_size_t), intent(out) :: count
         end function
 
         function c_sgd_create(stack, rate, momentum, nesterov, optimizer) &
@@ -363,6 +393,9 @@ module mlstm_c
             import; integer(c_int32_t) :: c_optimizer_set_rate
             type(c_ptr), value :: optimizer; real(c_float), value :: rate
         end function
+        function c_optimizer_rate(optimizer) bind(C, name="mlstm_optimizer_rate")
+            import; real(c_float) :: c_optimizer_rate; type(c_ptr), value :: optimizer
+        end function
         function c_optimizer_step_count(optimizer) bind(C, name="mlstm_optimizer_step_count")
             import; integer(c_int64_t) :: c_optimizer_step_count; type(c_ptr), value :: optimizer
         end function
@@ -377,11 +410,27 @@ module mlstm_c
             type(c_ptr), value :: optimizer; real(c_float), value :: decay
             character(kind=c_char), intent(in) :: name(*)
         end function
+        function c_optimizer_weight_decay(optimizer, name) &
+                bind(C, name="mlstm_optimizer_weight_decay")
+            import; real(c_float) :: c_optimizer_weight_decay; type(c_ptr), value :: optimizer
+            character(kind=c_char), intent(in) :: name(*)
+        end function
         function c_optimizer_set_frozen(optimizer, name, frozen) &
                 bind(C, name="mlstm_optimizer_set_frozen")
             import; integer(c_int32_t) :: c_optimizer_set_frozen
             type(c_ptr), value :: optimizer; integer(c_int32_t), value :: frozen
             character(kind=c_char), intent(in) :: name(*)
+        end function
+        function c_optimizer_frozen(optimizer, name) bind(C, name="mlstm_optimizer_frozen")
+            import; integer(c_int32_t) :: c_optimizer_frozen; type(c_ptr), value :: optimizer
+            character(kind=c_char), intent(in) :: name(*)
+        end function
+        function c_optimizer_slot_count(optimizer) bind(C, name="mlstm_optimizer_slot_count")
+            import; integer(c_int32_t) :: c_optimizer_slot_count; type(c_ptr), value :: optimizer
+        end function
+        function c_optimizer_slot_name(optimizer, index) bind(C, name="mlstm_optimizer_slot_name")
+            import; type(c_ptr) :: c_optimizer_slot_name
+            type(c_ptr), value :: optimizer; integer(c_int32_t), value :: index
         end function
         function c_optimizer_get_slot(optimizer, slot, name, values, count) &
                 bind(C, name="mlstm_optimizer_get_slot")

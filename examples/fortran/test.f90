@@ -375,6 +375,175 @@ contains
         end do
     end subroutine
 
+    ! Two layers without a readout, so that y is h of the top one.
+    subroutine create_parts(stack)
+        type(mlstm_stack), intent(inout) :: stack
+        type(mlstm_cell) :: cells(2)
+        call cells(1)%create(2, 4)
+        call cells(2)%create(4, 3)
+        call stack%create(cells)
+        call stack%init(MLSTM_GLOROT_UNIFORM, 1_c_int64_t)
+    end subroutine
+
+    ! A state that has read x, and y.
+    subroutine read_parts(stack, state, x, y)
+        type(mlstm_stack), intent(in) :: stack
+        type(mlstm_state), intent(inout) :: state
+        real(c_float), intent(out) :: x(2, 2, 3)
+        real(c_float), contiguous, intent(inout) :: y(:, :, :)
+        integer :: i
+        x = reshape([(modulo(i, 5) / 5.0 - 0.4, i = 0, 11)], shape(x))
+        call state%create(stack, 2, 3)
+        call stack%forward(state, x, y)
+    end subroutine
+
+    subroutine test_descriptions()
+        type(mlstm_stack) :: stack
+        type(mlstm_state) :: state
+        call expect(any(mlstm_isa() == ["avx512  ", "avx2    ", "neon    ", "portable"]), &
+            "no instruction set " // mlstm_isa())
+        call create_parts(stack)
+        call stack%set_readout(5, MLSTM_READOUT_H)
+        call expect(all([stack%layer_input_size(0), stack%layer_input_size(1), &
+            stack%layer_output_size(0), stack%layer_output_size(1), stack%layer_output_size(2), &
+            stack%top_c_size(), stack%top_h_size()] == [2, 4, 4, 3, 0, 3, 3]), "sizes of layers")
+        call state%create(stack, 2, 3)
+        call state%set_threads(2)
+        call expect(all([state%window(), state%threads()] == [3, 2]), "window and threads")
+        call expect(state%bytes() > 4 * state%size(), "a state holds more than its tensor")
+    end subroutine
+
+    subroutine test_steps()
+        type(mlstm_stack) :: stack
+        type(mlstm_state) :: window, state
+        real(c_float) :: x(2, 2, 3), y(3, 2, 3), top_c(3, 2, 3), top_h(3, 2, 3), last(6, 2)
+        integer(c_int32_t) :: stat
+        integer :: step
+        character(200) :: errmsg
+        call create_parts(stack)
+        call read_parts(stack, window, x, y)
+        call window%get_top(top_c, top_h)
+        call expect(all(abs(top_h - y) <= 0), "h of the top layer is y")
+        call window%get_layer(1, last(:, 1), last(:, 2))
+        call expect(all(abs(last - reshape([top_c(:, :, 3), top_h(:, :, 3)], [6, 2])) <= 0), &
+            "a layer holds its last step")
+        call window%get_top(h=top_h(:, :, :2), stat=stat, errmsg=errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "h should have the shape 3 2 3")
+
+        call state%create(stack, 2, 3)
+        do step = 1, 3
+            call stack%step_forward(state, x(:, :, step), y(:, :, step))
+        end do
+        call expect(all(abs(top_h - y) <= 0), "steps are a window")
+        call state%set_layer(1, c=[0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
+        call state%get_layer(1, last(:, 1), last(:, 2))
+        call expect(all(abs(last(:, 1) - 0.5) <= 0), "c was set")
+        call expect(all(abs(last(:, 2) - reshape(top_h(:, :, 3), [6])) <= 0), "h was left")
+        call state%set_layer(1, h=[1.0], stat=stat, errmsg=errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "h should have the shape 6, got 1")
+        call state%get_layer(2, c=last(:, 1), stat=stat, errmsg=errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "layer")
+    end subroutine
+
+    ! The layers of two directions and the projection are as wide as stack.h says.
+    subroutine test_directions(bidirectional, directions)
+        integer(c_int32_t), intent(in) :: bidirectional, directions
+        type(mlstm_cell) :: cells(1)
+        type(mlstm_stack) :: stack
+        type(mlstm_state) :: state
+        real(c_float) :: x(2, 2, 3), values(2 * 2 * (4 + 3)), layer_c(2 * 2 * 4), layer_h(2 * 2 * 3)
+        real(c_float), allocatable, dimension(:, :, :) :: y, top_c, top_h
+        call cells(1)%create(2, 4)
+        call cells(1)%set_options(mlstm_options(projection=3, bidirectional=bidirectional))
+        call stack%create(cells)
+        call stack%init(MLSTM_GLOROT_UNIFORM, 1_c_int64_t)
+        allocate (y(3 * directions, 2, 3), top_c(stack%top_c_size(), 2, 3), &
+            top_h(stack%top_h_size(), 2, 3))
+        call expect(size(top_c, 1) == 4 * directions, "c of both directions")
+        call read_parts(stack, state, x, y)
+        call state%get_top(top_c, top_h)
+        call expect(all(abs(top_h - y) <= 0), "h of both directions is y")
+        call state%get(values)
+        call state%get_layer(0, layer_c, layer_h)
+        call expect(all(abs(layer_c(:8) - values(:8)) <= 0), "c of the forward direction")
+        call expect(all(abs(layer_h(7:) - values(23:)) <= 0), "h of the reverse direction")
+    end subroutine
+
+    subroutine test_backward()
+        type(mlstm_stack) :: stack
+        type(mlstm_state) :: state
+        real(c_float) :: x(2, 2, 3), y(3, 2, 3), dy(3, 2, 3), dx(2, 2, 3), expected(2, 2, 3)
+        real(c_float) :: values(2 * 2 * (4 + 3))
+        call create_parts(stack)
+        call read_parts(stack, state, x, y)
+        dy = 0
+        dy(:, :, 3) = 1
+        call stack%backward(state, dy, dx=expected)
+        call expect(maxval(abs(expected)) > 1e-3, "dx of dy")
+        call stack%backward(state, dh_top=dy, dx=dx)
+        call expect(all(abs(dx - expected) < 1e-6), "dx of dh_top")
+        call stack%backward(state, dc_top=dy, dx=expected)
+        call expect(any(abs(dx - expected) > 1e-3), "dx of dc_top")
+        values = 0
+        values(17:22) = 1 ! c of the upper layer
+        call state%set_final_grad(values)
+        call stack%backward(state, dx=dx)
+        call expect(all(abs(dx - expected) < 1e-6), "dx of the final gradient")
+        call state%get_initial_grad(values)
+        call expect(all(abs(values(:16)) > 0), "the initial gradient of the lower layer")
+        call state%set_final_grad()
+        call stack%backward(state, dx=dx)
+        call expect(all(abs(dx) <= 0), "dx of nothing")
+    end subroutine
+
+    subroutine test_grads()
+        type(mlstm_stack) :: stack
+        type(mlstm_grads) :: grads
+        real(c_float), pointer :: block(:)
+        real(c_float) :: bias(12), norm
+        integer(c_int32_t) :: stat
+        character(200) :: errmsg
+        call create_parts(stack)
+        call grads%create(stack)
+        bias = 0
+        bias(:2) = [3, 4]
+        call grads%set("layer1.bias", bias)
+        call grads%data(block)
+        block = 2 * block
+        call grads%get("layer1.bias", bias)
+        call grads%norm(norm)
+        call expect(near(bias(1), 6.0) .and. near(bias(2), 8.0) .and. near(norm, 10.0), "the block")
+        call grads%free()
+        call grads%data(block, stat, errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "NULL")
+        call expect(.not. associated(block), "a block of nothing")
+    end subroutine
+
+    subroutine test_slots()
+        type(mlstm_stack) :: stack
+        type(mlstm_optimizer) :: optimizer
+        real(c_float) :: values(12)
+        call create_parts(stack)
+        call optimizer%create_adamw(stack, 0.5, 0.9, 0.999, 1e-8, 0.25)
+        call optimizer%set_weight_decay("layer1.bias", 0.0)
+        call optimizer%set_frozen("layer1.bias", .true.)
+        call optimizer%set_rate(0.125)
+        call expect(near(optimizer%rate(), 0.125), "the rate")
+        call expect(optimizer%frozen("layer1.bias"), "what was frozen")
+        call expect(.not. optimizer%frozen("layer0.bias"), "what was not frozen")
+        call expect(near(optimizer%weight_decay("layer0.bias"), 0.25), "weight decay of all")
+        call expect(near(optimizer%weight_decay("layer1.bias"), 0.0), "weight decay of one")
+        call expect(optimizer%slot_count() == 2, "the number of slots")
+        call expect(optimizer%slot_name(0) == "exp_avg", "the name of the first slot")
+        call expect(optimizer%slot_name(2) == "", "the name of a slot that is not there")
+        values = 2
+        call optimizer%set_slot(optimizer%slot_name(1), "layer1.bias", values)
+        call optimizer%get_slot("exp_avg", "layer1.bias", values)
+        call expect(all(abs(values) <= 0), "the first slot")
+        call optimizer%get_slot("exp_avg_sq", "layer1.bias", values)
+        call expect(all(abs(values - 2) <= 0), "the second slot")
+    end subroutine
+
     subroutine test_losses()
         real(c_float) :: outputs(1, 1, 2), targets(1, 1, 2), gradient(1, 1, 2), loss, scale
         real(c_float) :: logits(2, 1, 2), dlogits(2, 1, 2), none(2, 0, 2), expected(4)
@@ -524,6 +693,13 @@ program test
     call test_options()
     call test_training()
     call test_optimizers()
+    call test_descriptions()
+    call test_steps()
+    call test_directions(MLSTM_MERGE_CONCAT, 2)
+    call test_directions(MLSTM_MERGE_SUM, 1)
+    call test_backward()
+    call test_grads()
+    call test_slots()
     call test_losses()
     call test_memory()
     call test_threads()
