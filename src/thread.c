@@ -19,6 +19,16 @@
 /* Nanoseconds from one pass to the next in which helpers are still looking. */
 #define LOOKED_FOR 5000
 
+/*
+ * On a busy machine somebody sleeps in small passes, again and again in a hundred of them, or does not come
+ * when called so many times. Then some small passes go without helpers: more each time, and fewer again as
+ * passes go well.
+ */
+#define SLEEPS 3
+#define CALLS 50
+#define LEAST_ALONE 500
+#define MOST_ALONE 64000
+
 struct helper {
     struct team *team;
     pthread_t thread;
@@ -39,8 +49,13 @@ struct team {
     int32_t running;       /* threads in this pass */
     atomic_uint pass;      /* its number */
     atomic_int unfinished; /* helpers that are not done with it */
-    atomic_int sleeping;   /* threads that wait for `wake` */
+    atomic_int sleeping;   /* threads that wait for `wake`, or have not begun */
     int64_t last_alone;    /* when the last pass without helpers ended, in nanoseconds */
+    int32_t sleeps;        /* a hundred for each, less the small passes since */
+    int32_t calls;         /* in vain, for the helpers to wake */
+    int32_t passes_alone;  /* how many still come, */
+    int32_t next_alone;    /* and how many the next time */
+    atomic_bool slept;     /* somebody, in a pass */
 
     _Alignas(64) atomic_int arrived;
     _Alignas(64) atomic_uint meeting;
@@ -86,14 +101,18 @@ static bool look(struct team *team, condition *holds, unsigned number)
 /* Until the condition holds or the team ends. Whoever makes it hold calls wake_sleepers. */
 static void wait_for(struct team *team, condition *holds, unsigned number)
 {
-    if (look(team, holds, number))
-        return;
-    pthread_mutex_lock(&team->mutex);
-    atomic_fetch_add(&team->sleeping, 1);
-    while (!team->ending && !holds(team, number))
-        pthread_cond_wait(&team->wake, &team->mutex);
-    atomic_fetch_sub(&team->sleeping, 1);
-    pthread_mutex_unlock(&team->mutex);
+    bool ending = false;
+    while (!ending && !look(team, holds, number)) {
+        if (holds != pass_has_come)
+            atomic_store_explicit(&team->slept, true, memory_order_relaxed);
+        pthread_mutex_lock(&team->mutex);
+        atomic_fetch_add(&team->sleeping, 1);
+        if (!team->ending && !holds(team, number))
+            pthread_cond_wait(&team->wake, &team->mutex);
+        atomic_fetch_sub(&team->sleeping, 1);
+        ending = team->ending;
+        pthread_mutex_unlock(&team->mutex);
+    }
 }
 
 static void wake_sleepers(struct team *team)
@@ -131,6 +150,7 @@ static void *help(void *argument)
     struct team *team = helper->team;
     unsigned pass = 0;
     (void)float_mode_enter();
+    atomic_fetch_sub(&team->sleeping, 1);
     while (next_pass(team, pass)) {
         pass++;
         struct worker worker = {helper->index, team->running, team};
@@ -166,6 +186,7 @@ static int start_helpers(struct team *team)
     for (; !error && started < team->threads - 1; started += !error) {
         struct helper *helper = &team->helpers[started];
         *helper = (struct helper){.team = team, .index = started + 1};
+        atomic_fetch_add(&team->sleeping, 1);
         error = pthread_create(&helper->thread, NULL, help, helper);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -199,6 +220,7 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
     made->allocator = *allocator;
     made->process = getpid();
     made->threads = threads;
+    made->next_alone = LEAST_ALONE;
     made->helpers = helpers;
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->wake, NULL);
@@ -230,9 +252,39 @@ static int64_t now(void)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+/* The helpers are not worth it for a while. */
+static void leave_alone(struct team *team)
+{
+    team->sleeps = 0;
+    team->calls = 0;
+    team->passes_alone = team->next_alone;
+    team->next_alone = team->next_alone < MOST_ALONE ? 2 * team->next_alone : MOST_ALONE;
+}
+
 bool team_is_awake(struct team *team)
 {
-    return atomic_load(&team->sleeping) == 0 || now() - team->last_alone < LOOKED_FOR;
+    if (team->passes_alone > 0) {
+        team->passes_alone--;
+        return false;
+    }
+    if (atomic_load(&team->sleeping) > 0) {
+        if (now() - team->last_alone < LOOKED_FOR) {
+            wake_sleepers(team);
+            if (++team->calls == CALLS)
+                leave_alone(team);
+        }
+        return false;
+    }
+    team->calls = 0;
+    if (atomic_exchange_explicit(&team->slept, false, memory_order_relaxed))
+        team->sleeps += 100;
+    else if (team->sleeps > 0)
+        team->sleeps--;
+    else if (team->next_alone > LEAST_ALONE)
+        team->next_alone--;
+    if (team->sleeps > 100 * (SLEEPS - 1))
+        leave_alone(team);
+    return team->passes_alone == 0;
 }
 
 void team_run(struct team *team, int32_t threads,

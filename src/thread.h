@@ -15,8 +15,8 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
 void team_destroy(struct team *team); /* NULL is left alone */
 
 /*
- * Whether the helpers can begin at once, or are worth waking as passes come so fast that they will not go
- * to sleep again.
+ * Whether the helpers can begin a small pass at once. Where passes come so fast that they would not go to
+ * sleep again, they are woken for the next ones.
  */
 bool team_is_awake(struct team *team);
 
