@@ -23,9 +23,10 @@ static void *default_allocate(void *context, size_t size)
 #if defined(HUGE_PAGE)
     if (size >= 2 * HUGE_PAGE && size <= PTRDIFF_MAX - HUGE_PAGE) {
         void *large = aligned_alloc(HUGE_PAGE, (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
-        if (large)
+        if (large) {
             (void)madvise(large, size, MADV_HUGEPAGE);
-        return large;
+            return large;
+        }
     }
 #endif
     return malloc(size);

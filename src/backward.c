@@ -134,12 +134,10 @@ static void plain_steps_back(const struct backward_pass *pass, bool small,
     step->row_end = row.end;
 }
 
-/* Whether the kernel can give a small layer's dx, as rows like its own. */
-static bool gives_dx(const struct direction_state *s, const struct matrix *m,
-                     const struct target *dx)
+/* Whether the kernel gives dx as well: to rows like its own, which are narrower than a vector. */
+static bool gives_dx(const struct direction_state *s, const struct target *dx)
 {
-    return s->small && !s->special && dx && dx->init == PRODUCT_ZERO && dx->row == s->row &&
-           (size_t)dx->columns == s->row && m->parts[PART_X].blocks == 1;
+    return s->small && dx && dx->row == s->row;
 }
 
 /* All steps of the chunk of a plain cell: dgates from what comes from above and from later steps. */
@@ -184,7 +182,7 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
         .dgates = state->dgates,
         .dgates_panel = state->chunk_rows * (size_t)m->width,
         .keep = matrix_keep(m),
-        .dx = gives_dx(s, m, dx) ? dx->c : NULL,
+        .dx = gives_dx(s, dx) ? dx->c : NULL,
         .transposed_x = pass->stack->transposed + m->parts[PART_X].offset,
     };
     if (alone || own_rows) {
@@ -200,6 +198,7 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
             worker_wait(worker);
         }
     }
+    /* The small kernel has carried dh itself. */
     if (s->small)
         return;
     const struct target carry = part_target(PRODUCT_ZERO, s->dh_carry, s->carry_row, part);
@@ -266,7 +265,7 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
         special_backward_steps(pass, direction, dh, dc, worker);
     else
         plain_backward_steps(pass, direction, dh, dc, dx, worker);
-    if (dx && !gives_dx(s, m, dx))
+    if (dx && !gives_dx(s, dx))
         matrix_multiply_back(pass->stack, state, m, PART_X, state->dgates, dx,
                              rows_left(share_blocks(worker, x, pass->steps * state->batch), state));
     if (pass->grads) {

@@ -23,7 +23,7 @@ static int32_t at_least_one(int32_t a)
     return a < 1 ? 1 : a;
 }
 
-/* From so much work in a pass on its threads are woken for it; before, they have a part if they are awake. */
+/* From so much work in a pass on threads are woken for it. From WORTH_SHARING on they have a part if awake. */
 #define WORTH_WAKING 2e6
 /* What n threads do between two meetings, divided by n * n: there is more for each, as more have to meet. */
 #define WORTH_MEETING 2.5e4
@@ -45,13 +45,18 @@ void state_run_team(struct mlstm_state *state, int32_t steps,
     team_run(state->team, shared ? pass_threads(state) : 1, work, context);
 }
 
-/* The work of one step, in multiply-adds: of all layers, and in the product that each waits for. */
+/*
+ * The work of one step that threads can share, in multiply-adds: of all layers, and in the product that each
+ * waits for. A small layer is one thread's.
+ */
 static void count_work(struct mlstm_state *state)
 {
     for (int32_t d = 0; d < state->layout->directions; d++) {
         const struct matrix *m = &state->layout->matrices[state->layout->direction[d].kernel];
         const double one_input = 4.0 * state->batch * m->units;
         const double recurrent = one_input * m->parts[PART_H].rows;
+        if (m->panel_units < state->layout->kernels->width)
+            continue;
         state->step_work += one_input * m->inputs;
         if (state->recurrent_work < recurrent)
             state->recurrent_work = recurrent;

@@ -167,6 +167,17 @@ static void large_shapes(void **state)
         check_shape(&shapes[i], i);
 }
 
+/* What the layer gives and its c, which the readout takes, are rows of different strides. */
+static void strides_differ(void **state)
+{
+    (void)state;
+    check_combination(&(struct combination){
+        .name = "residual",
+        .seed = 1,
+        .shape = {2, 3, 1, {256, 256}, 3, MLSTM_READOUT_C | MLSTM_READOUT_H, 1,
+                  .options = {{.skip = MLSTM_SKIP_RESIDUAL}}}});
+}
+
 /* A pass with everything, so that what the next is not given would be found in working memory. */
 static void leave_traces(const struct model *m, struct results *results)
 {
@@ -257,6 +268,7 @@ int main(void)
         cmocka_unit_test(every_size),
         cmocka_unit_test(every_batch),
         cmocka_unit_test(large_shapes),
+        cmocka_unit_test(strides_differ),
         cmocka_unit_test(each_gradient_is_optional),
         cmocka_unit_test(each_output_is_optional),
     };

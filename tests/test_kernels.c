@@ -160,6 +160,50 @@ static void products(void **state)
     check_product(&random, (struct sizes){7, 1009, 2, 4, 131}, PRODUCT_BIAS);
 }
 
+/* Rows and panels that a narrow product is not asked for, as a thread without a share is not. */
+static void products_keep_to_their_rows(void **state)
+{
+    (void)state;
+    enum { ROWS = 6, K = 5 };
+    static const struct run runs[] = {{0, 2}, {4, 6}};
+    static const struct {
+        int32_t row_begin, row_end, panel_end;
+        int32_t runs;
+        int computed[ROWS];
+    } parts[] = {
+        {0, ROWS, 1, 0, {1, 1, 1, 1, 1, 1}}, {1, 4, 1, 0, {0, 1, 1, 1, 0, 0}},
+        {3, 3, 1, 0, {0}},                   {0, ROWS, 0, 0, {0}},
+        {0, ROWS, 1, 2, {1, 1, 0, 0, 1, 1}}, {1, 5, 1, 2, {0, 1, 0, 0, 1, 0}},
+    };
+    struct random random = {5};
+    const int32_t width = kernels_get()->width;
+    float *a = random_array(&random, ROWS * K), *b = random_array(&random, (K + 1) * (size_t)width);
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        float c[ROWS];
+        for (int r = 0; r < ROWS; r++)
+            c[r] = 77;
+        kernels_get()->product(&(struct product){.a = a,
+                                                 .a_row = K,
+                                                 .segments = 1,
+                                                 .length = K,
+                                                 .b = b + width,
+                                                 .width = width,
+                                                 .init = PRODUCT_BIAS,
+                                                 .c = c,
+                                                 .c_row = 1,
+                                                 .columns = 1,
+                                                 .row_begin = parts[i].row_begin,
+                                                 .row_end = parts[i].row_end,
+                                                 .panel_end = parts[i].panel_end,
+                                                 .runs = parts[i].runs ? runs : NULL,
+                                                 .run_count = parts[i].runs});
+        for (int r = 0; r < ROWS; r++)
+            assert_int_equal(c[r] != 77, parts[i].computed[r]);
+    }
+    test_free(a);
+    test_free(b);
+}
+
 /* B of struct outer, by its definition. */
 static void check_outer(struct random *random, struct sizes n)
 {
@@ -240,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_environment_chooses), cmocka_unit_test(activations_are_exact),
         cmocka_unit_test(activations_at_the_edges), cmocka_unit_test(products),
+        cmocka_unit_test(products_keep_to_their_rows),
         cmocka_unit_test(outer_products),          cmocka_unit_test(transposes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@ static const struct shape shapes[] = {
     {1, 12, 2, {17, 160, 96}, 0, 0, 1},
     {67, 4, 2, {3, 31, 70}, 130, MLSTM_READOUT_C, 1},
     {64, 6, 1, {256, 64}, 3, MLSTM_READOUT_H, 1},
+    {3, 2, 1, {256, 300}, 2, MLSTM_READOUT_C | MLSTM_READOUT_H, 1}, /* less rows than threads */
 };
 
 /* The same bits for every number of threads, also when the number changes on one state. */

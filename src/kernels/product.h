@@ -119,18 +119,15 @@ INLINE void product_panels(int32_t vectors, const struct product *p)
 /* A few rows of a narrow matrix, such as a readout at one step: a single tile, without the loops around it. */
 INLINE bool is_one_tile(const struct product *p)
 {
-    return p->width == W && p->panel_end - p->panel_begin == 1 && !p->runs &&
+    return p->width == W && p->panel_begin == 0 && p->panel_end == 1 && !p->runs &&
            p->row_end > p->row_begin && p->row_end - p->row_begin <= tile_rows(1) &&
            p->segments * p->length <= PRODUCT_DEPTH;
 }
 
 NOINLINE void product_one_tile(const struct product *p)
 {
-    const float *b = p->b + (size_t)p->panel_begin * p->b_panel;
-    const struct slice slice = {p->a, b, b, p->segments, p->length, p->init};
-    float *c = p->c + (size_t)p->panel_begin * p->c_panel;
-    const int32_t columns = p->columns - p->panel_begin * W;
-    WITH_ROWS(p->row_end - p->row_begin, 1, product_tile, p, &slice, c, p->row_begin, columns);
+    const struct slice slice = {p->a, p->b, p->b, p->segments, p->length, p->init};
+    WITH_ROWS(p->row_end - p->row_begin, 1, product_tile, p, &slice, p->c, p->row_begin, p->columns);
 }
 
 static void product(const struct product *p)
