@@ -269,9 +269,12 @@ static APART void forward(const struct mlstm_stack *stack, struct mlstm_state *s
                           const float *x, int32_t steps, float *y)
 {
     const struct float_mode callers = float_mode_enter();
-    for (int32_t done = 0, n; done < steps; done += n) {
-        n = steps - done < state->chunk ? steps - done : state->chunk;
+    for (;;) {
+        const int32_t n = steps < state->chunk ? steps : state->chunk;
         forward_some(stack, state, x, n, y);
+        steps -= n;
+        if (steps == 0)
+            break;
         x += (size_t)n * (size_t)state->batch * (size_t)state->inputs;
         y = y ? y + (size_t)n * (size_t)state->batch * (size_t)state->outputs : NULL;
     }
