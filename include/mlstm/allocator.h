@@ -17,7 +17,7 @@ extern "C" {
  * @{ */
 
 /**
- * A source of memory, by default `malloc` and `free`.
+ * A source of memory, by default `malloc` and `free`; on Linux large blocks ask for huge pages.
  *
  * Given to ::mlstm_cell_create_with_allocator; whatever is made from a cell (its stack, and the
  * states, gradients and optimizers of that stack) takes its memory from the same place. The struct is
