@@ -195,11 +195,17 @@ static int start_helpers(struct team *team)
     return error;
 }
 
+/* The helpers of a parent process do not exist in its child, where one may seem to hold the mutex. */
+static bool has_helpers(const struct team *team)
+{
+    return team->process == getpid();
+}
+
 static void team_free(struct team *team)
 {
     const mlstm_allocator allocator = team->allocator;
     /* In a child process helpers still seem to wait for the condition, which could not be destroyed. */
-    if (team->process == getpid()) {
+    if (has_helpers(team)) {
         pthread_cond_destroy(&team->wake);
         pthread_mutex_destroy(&team->mutex);
     }
@@ -239,8 +245,7 @@ void team_destroy(struct team *team)
 {
     if (!team)
         return;
-    /* The helpers of a parent process do not exist in its child. */
-    if (team->process == getpid())
+    if (has_helpers(team))
         end_helpers(team, team->threads - 1);
     team_free(team);
 }
@@ -268,7 +273,7 @@ bool team_is_awake(struct team *team)
         return false;
     }
     if (atomic_load(&team->sleeping) > 0) {
-        if (now() - team->last_alone < LOOKED_FOR) {
+        if (has_helpers(team) && now() - team->last_alone < LOOKED_FOR) {
             wake_sleepers(team);
             if (++team->calls == CALLS)
                 leave_alone(team);
@@ -291,7 +296,7 @@ void team_run(struct team *team, int32_t threads,
               void (*work)(void *context, struct worker *worker), void *context)
 {
     struct worker self = {0, 1, team};
-    if (threads > 1 && team->process == getpid())
+    if (threads > 1 && has_helpers(team))
         self.count = threads < team->threads ? threads : team->threads;
     if (self.count == 1) {
         work(context, &self);
