@@ -142,8 +142,7 @@ static bool gives_dx(const struct direction_state *s, const struct target *dx)
 
 /* All steps of the chunk of a plain cell: dgates from what comes from above and from later steps. */
 static void plain_backward_steps(const struct backward_pass *pass, int32_t direction,
-                                 struct rows dh, struct rows dc, const struct target *dx,
-                                 struct worker *worker)
+                                 struct rows dh, struct rows dc, float *dx, struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;
     const struct layout *layout = state->layout;
@@ -182,7 +181,7 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
         .dgates = state->dgates,
         .dgates_panel = state->chunk_rows * (size_t)m->width,
         .keep = matrix_keep(m),
-        .dx = gives_dx(s, dx) ? dx->c : NULL,
+        .dx = dx,
         .transposed_x = pass->stack->transposed + m->parts[PART_X].offset,
     };
     if (alone || own_rows) {
@@ -259,13 +258,14 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
     const struct matrix *m = &state->layout->matrices[d->kernel];
     const struct direction_state *s = &state->directions[direction];
     const struct part *x = &m->parts[PART_X];
+    const bool given = gives_dx(s, dx);
     if (state->limited)
         prepare_ends(pass, direction, &dh, &dc, worker);
     if (s->special)
         special_backward_steps(pass, direction, dh, dc, worker);
     else
-        plain_backward_steps(pass, direction, dh, dc, dx, worker);
-    if (dx && !gives_dx(s, dx))
+        plain_backward_steps(pass, direction, dh, dc, given ? dx->c : NULL, worker);
+    if (dx && !given)
         matrix_multiply_back(pass->stack, state, m, PART_X, state->dgates, dx,
                              rows_left(share_blocks(worker, x, pass->steps * state->batch), state));
     if (pass->grads) {

@@ -415,8 +415,8 @@ INLINE void carry_back(const struct cell_backward *s, int32_t step)
         .row_begin = s->row_begin,
         .row_end = s->row_end,
         .panel_begin = s->block_begin,
-        .back = step & 1, /* in turns, as forward */
         .panel_end = s->block_end,
+        .back = step & 1, /* in turns, as forward */
     });
 }
 
