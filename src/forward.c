@@ -98,13 +98,13 @@ static void clear_ended(const struct forward_pass *pass, const struct direction_
     worker_wait(worker);
 }
 
-/* Takes a kernel's step to the position. */
-static inline void place(struct cell_forward *step, const struct direction_state *s,
-                         const struct forward_pass *pass)
+/* Takes a kernel's steps to the position. */
+static inline void place(struct cell_forward *step, const struct direction_state *s, int32_t at,
+                         int32_t steps)
 {
-    const size_t position = (size_t)pass->state->position;
-    step->turn = pass->state->position;
-    step->step_end = pass->steps;
+    const size_t position = (size_t)at;
+    step->turn = at;
+    step->step_end = steps;
     step->c = s->c + position * s->slot;
     step->h = s->h + position * s->h_slot;
     if (s->gates) {
@@ -125,7 +125,7 @@ static void forward_direction(const struct forward_pass *pass, int32_t direction
         own = s->forward;
         step = &own;
     }
-    place(step, s, pass);
+    place(step, s, state->position, pass->steps);
     if (pass->steps * state->batch <= s->fused_rows) {
         step->x = x.at;
         step->x_row = x.row;
@@ -147,11 +147,17 @@ static void forward_direction(const struct forward_pass *pass, int32_t direction
         clear_ended(pass, s, worker);
 }
 
-static inline void copy_outputs(const struct forward_pass *pass, struct rows h, struct range row)
+static inline void copy_outputs(const struct mlstm_state *state, struct rows h, struct range row,
+                                float *y)
 {
-    const size_t outputs = (size_t)pass->state->outputs;
+    const size_t outputs = (size_t)state->outputs;
+    if (row.end - row.begin == 1) {
+        memcpy(y + (size_t)row.begin * outputs, h.at + (size_t)row.begin * h.row,
+               outputs * sizeof *y);
+        return;
+    }
     for (int32_t r = row.begin; r < row.end; r++)
-        memcpy(pass->y + (size_t)r * outputs, h.at + (size_t)r * h.row, outputs * sizeof *pass->y);
+        memcpy(y + (size_t)r * outputs, h.at + (size_t)r * h.row, outputs * sizeof *y);
 }
 
 /* y = c @ kernel_c + h @ kernel_h + bias, or h, what the top layer gives, where there is no readout. */
@@ -162,7 +168,7 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     const struct matrix *m = layout_readout(layout);
     const int32_t rows = pass->steps * state->batch;
     if (!m) {
-        copy_outputs(pass, h, share_rows(worker, rows));
+        copy_outputs(state, h, share_rows(worker, rows), pass->y);
         return;
     }
     const struct rows c = top_cells(state, state->position);
@@ -209,76 +215,98 @@ static void forward_chunk(void *context, struct worker *worker)
         forward_readout(pass, x, worker);
 }
 
-/* Few rows through plain layers, where a call that took the way above would cost more than its arithmetic. */
-static void forward_direct(const struct forward_pass *pass)
+/*
+ * Few rows through plain layers: a pass that needs nothing between them, as the way below would cost
+ * more than its arithmetic.
+ */
+static inline bool is_direct(const struct mlstm_state *state, int32_t steps)
 {
-    const struct mlstm_state *state = pass->state;
-    const struct layout *layout = state->layout;
-    struct rows x = {pass->x, (size_t)state->inputs};
-    for (int32_t l = 0; l < layout->layers; l++) {
-        struct direction_state *s = &state->directions[l];
-        struct cell_forward *step = &s->forward;
-        place(step, s, pass);
-        step->x = x.at;
-        step->x_row = x.row;
-        layout->kernels->cell_forward(step);
-        x = (struct rows){step->h + s->h_slot, s->h_row};
-    }
-    if (!pass->y)
-        return;
-    if (layout->readout == NONE)
-        copy_outputs(pass, x, (struct range){0, pass->steps * state->batch});
-    else
-        forward_readout(pass, x, &(struct worker){.count = 1});
+    return steps <= state->chunk && steps * (int64_t)state->batch <= state->direct_rows &&
+           !state->limited && state_is_alone(state, steps);
 }
 
-/* As many steps as fit into a chunk. */
-static inline void forward_some(const struct mlstm_stack *stack, struct mlstm_state *state,
-                                const float *x, int32_t steps, float *y)
+static inline void forward_direct(const struct mlstm_stack *stack, struct mlstm_state *state,
+                                  const float *x, int32_t steps, float *y)
 {
-    struct forward_pass pass = {stack, state, x, steps, y};
+    const struct layout *layout = state->layout;
+    struct rows in = {x, (size_t)state->inputs};
+    struct direction_state *s = state->directions;
+    for (int32_t l = 0; l < layout->layers; l++, s++) {
+        struct cell_forward *step = &s->forward;
+        place(step, s, state->position, steps);
+        step->x = in.at;
+        step->x_row = in.row;
+        layout->kernels->cell_forward(step);
+        in = (struct rows){step->h + s->h_slot, s->h_row};
+    }
+    if (y && layout->readout == NONE) {
+        copy_outputs(state, in, (struct range){0, steps * state->batch}, y);
+    } else if (y) {
+        const struct forward_pass pass = {stack, state, x, steps, y};
+        forward_readout(&pass, in, &(struct worker){.count = 1});
+    }
+}
+
+/* Writes x to the record, or makes room where there is none. */
+static inline void begin_pass(struct mlstm_state *state, const float *x, int32_t steps)
+{
     if (state->window > 0) {
         const size_t x_step = (size_t)state->batch * (size_t)state->inputs;
-        float *recorded = state->x + (size_t)state->position * x_step;
-        memcpy(recorded, x, (size_t)steps * x_step * sizeof *x);
-        if (state->limited) {
-            state_clear_ended(state, state->position, steps, recorded, (size_t)state->inputs);
-            pass.x = recorded;
-        }
+        memcpy(state->x + (size_t)state->position * x_step, x, (size_t)steps * x_step * sizeof *x);
     } else {
         state_make_room(state, steps);
     }
-    if (state_is_alone(state, steps) && !state->limited &&
-        steps * state->batch <= state->direct_rows) {
-        forward_direct(&pass);
-    } else {
-        if (state->limited)
-            state_find_runs(state, state->position, steps);
-        state_run(state, steps, forward_chunk, &pass);
-        if (y && state->limited)
-            state_clear_ended(state, state->position, steps, y, (size_t)state->outputs);
+}
+
+/* As many steps as fit into a chunk. */
+static void forward_some(struct forward_pass pass)
+{
+    struct mlstm_state *state = pass.state;
+    begin_pass(state, pass.x, pass.steps);
+    if (state->limited) {
+        if (state->window > 0) {
+            const size_t x_row = (size_t)state->inputs;
+            float *recorded = state->x + (size_t)state->position * (size_t)state->batch * x_row;
+            state_clear_ended(state, state->position, pass.steps, recorded, x_row);
+            pass.x = recorded;
+        }
+        state_find_runs(state, state->position, pass.steps);
     }
-    state->position += steps;
+    state_run(state, pass.steps, forward_chunk, &pass);
+    if (pass.y && state->limited)
+        state_clear_ended(state, state->position, pass.steps, pass.y, (size_t)state->outputs);
+    state->position += pass.steps;
+}
+
+static APART void forward_chunks(struct forward_pass pass)
+{
+    const struct mlstm_state *state = pass.state;
+    for (int32_t left = pass.steps; left > 0; left -= pass.steps) {
+        pass.steps = left < state->chunk ? left : state->chunk;
+        forward_some(pass);
+        pass.x += (size_t)pass.steps * (size_t)state->batch * (size_t)state->inputs;
+        if (pass.y)
+            pass.y += (size_t)pass.steps * (size_t)state->batch * (size_t)state->outputs;
+    }
 }
 
 /*
- * All steps. Not inline: processors guess from the branches before what is loaded into the mode, and
+ * All steps, which cannot fail. Not inline: processors guess from the branches before what is loaded into the mode, and
  * where those are the caller's the guess may be wrong in every call.
  */
-static APART void forward(const struct mlstm_stack *stack, struct mlstm_state *state,
-                          const float *x, int32_t steps, float *y)
+static APART mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state *state,
+                                  const float *x, int32_t steps, float *y)
 {
     const struct float_mode callers = float_mode_enter();
-    for (;;) {
-        const int32_t n = steps < state->chunk ? steps : state->chunk;
-        forward_some(stack, state, x, n, y);
-        steps -= n;
-        if (steps == 0)
-            break;
-        x += (size_t)n * (size_t)state->batch * (size_t)state->inputs;
-        y = y ? y + (size_t)n * (size_t)state->batch * (size_t)state->outputs : NULL;
+    if (is_direct(state, steps)) {
+        begin_pass(state, x, steps);
+        forward_direct(stack, state, x, steps, y);
+        state->position += steps;
+    } else {
+        forward_chunks((struct forward_pass){stack, state, x, steps, y});
     }
     float_mode_leave(callers);
+    return MLSTM_OK;
 }
 
 mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,
@@ -292,8 +320,7 @@ mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, co
             "a bidirectional layer reads whole windows, not steps");
     REQUIRE(state->window == 0 || state->position < state->window, MLSTM_ERROR_ORDER,
             "the window of %d steps is full: begin a new one", state->window);
-    forward(stack, state, x, 1, y);
-    return MLSTM_OK;
+    return forward(stack, state, x, 1, y);
 }
 
 mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,
@@ -310,6 +337,5 @@ mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const f
     REQUIRE(!state->whole || state->position == 0, MLSTM_ERROR_ORDER,
             "a bidirectional layer reads whole windows, and %d steps of this one are recorded",
             state->position);
-    forward(stack, state, x, steps, y);
-    return MLSTM_OK;
+    return forward(stack, state, x, steps, y);
 }

@@ -3,9 +3,8 @@
 /*
  * exp, sigmoid and tanh on vectors. Both activations stay within 2e-7 of the exact value; NaN passes.
  *
- * All rest on 2^y = 2^n * (1 + f*q(f)), n the nearest integer and f in [-0.5, 0.5]; q is a minimax
- * polynomial, relative error of the whole 9.2e-8. Adding MAGIC rounds y to n and leaves n + 127 in the
- * low bits, which shifted become the float 2^n; so y must lie in [-126, 127].
+ * All rest on 2^y = 2^n * (1 + r*q(r)), n a multiple of 1 or 1/32 near y, r the rest, and q a minimax
+ * polynomial. Adding a large number to y rounds it to n and leaves n in the low bits.
  */
 
 #ifndef ACTIVATION_H
@@ -16,24 +15,47 @@
 #define LOG2_E 1.44269504f
 
 static const struct numbers {
-    float sigmoid, tanh, magic, q0, q1, q2, q3, q4, one, two, sigmoid_begin, sigmoid_end, tanh_end;
+#if W == 16
+    _Alignas(64) float powers[32]; /* 2^(n/32) */
+    float magic, q0, q1;
+#else
+    float magic, q0, q1, q2, q3, q4;
+#endif
+    float sigmoid, tanh, exp_begin, exp_end, tanh_end, one, two;
     int32_t magnitude, sign;
 } numbers = {
     .sigmoid = -LOG2_E,
-    .tanh = -2.0f * LOG2_E,
+    .tanh = 2.0f * LOG2_E,
+    .exp_begin = -87.0f,
+    .exp_end = 87.0f,
+    .tanh_end = 10.0f,
+    .one = 1.0f,
+    .two = 2.0f,
+    .magnitude = INT32_MAX,
+    .sign = INT32_MIN,
+#if W == 16
+    /* Relative error of 2^y before rounding: 6.5e-8. */
+    .magic = 393216.0f,
+    .q0 = 0.693123732f,
+    .q1 = 0.242652693f,
+    .powers =
+        {
+            1.0f,        1.0218972f,  1.04427373f, 1.06714046f, 1.09050775f, 1.1143868f,
+            1.13878858f, 1.1637249f,  1.18920708f, 1.21524739f, 1.24185777f, 1.26905096f,
+            1.29683959f, 1.32523668f, 1.35425556f, 1.38390994f, 1.41421354f, 1.44518077f,
+            1.47682619f, 1.50916445f, 1.54221082f, 1.5759809f,  1.61049032f, 1.64575553f,
+            1.68179286f, 1.71861935f, 1.75625217f, 1.79470909f, 1.8340081f,  1.87416768f,
+            1.91520655f, 1.95714414f,
+        },
+#else
+    /* ... 9.2e-8 */
     .magic = 12582912.0f + 127.0f,
     .q0 = 0.693147004f,
     .q1 = 0.240222424f,
     .q2 = 0.0555073358f,
     .q3 = 0.00967151299f,
     .q4 = 0.00132647273f,
-    .one = 1.0f,
-    .two = 2.0f,
-    .sigmoid_begin = -64.0f,
-    .sigmoid_end = 64.0f,
-    .tanh_end = 10.0f,
-    .magnitude = INT32_MAX,
-    .sign = INT32_MIN,
+#endif
 };
 
 /*
@@ -44,46 +66,92 @@ static const struct numbers {
     const struct numbers *name = &numbers;                                                         \
     __asm__ volatile("" : "+r"(name))
 
+#if W == 16
 struct exponential {
-    vec power;    /* 2^n */
-    vec fraction; /* 2^n * f */
-    vec q;
+    vec power; /* 2^(n - floor(n)), a number of the table */
+    vec y, r, q;
 };
 
+/* n is y rounded down, so that floor(n) is floor(y): _mm512_scalef_ps takes y as it is, infinities too. */
+INLINE struct exponential exp2_parts(vec x, float factor, const struct numbers *k)
+{
+    const __m512 y = (__m512)(x * splat(factor));
+    const __m512i n = (__m512i)_mm512_add_round_ps(y, (__m512)splat(k->magic),
+                                                   _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    const vec r = (vec)_mm512_reduce_ps(y, 5 << 4 | _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    const vec power =
+        (vec)_mm512_permutex2var_ps((__m512)load(k->powers), n, (__m512)load(k->powers + W));
+    return (struct exponential){power, (vec)y, r, splat(k->q1) * r + splat(k->q0)};
+}
+
+INLINE vec scaled(vec x, vec y)
+{
+    return (vec)_mm512_scalef_ps((__m512)x, (__m512)y);
+}
+
+/* exp(x * factor / LOG2_E) */
+INLINE vec exp_scaled(vec x, float factor, const struct numbers *k)
+{
+    const struct exponential e = exp2_parts(x, factor, k);
+    return scaled(e.power * e.r * e.q + e.power, e.y);
+}
+
+/* The same less 1, without cancellation, where it is finite. */
+INLINE vec expm1_scaled(vec x, float factor, const struct numbers *k)
+{
+    const struct exponential e = exp2_parts(x, factor, k);
+    const vec power = scaled(e.power, e.y);
+    return power * e.r * e.q + (power - splat(k->one));
+}
+#else
+struct exponential {
+    vec power; /* 2^n */
+    vec r, q;
+};
+
+/* The low bits hold n + 127, which shifted become the float 2^n: y has to be in [-126, 127]. */
 INLINE struct exponential exp2_parts(vec x, float factor, const struct numbers *k)
 {
     const vec shifted = x * splat(factor) + splat(k->magic);
-    const vec f = x * splat(factor) - (shifted - splat(k->magic));
+    const vec r = x * splat(factor) - (shifted - splat(k->magic));
     const vec power = (vec)((ivec)shifted << 23);
-    const vec low = splat(k->q1) * f + splat(k->q0);
-    const vec high = splat(k->q3) * f + splat(k->q2);
-    const vec f2 = f * f;
-    const vec q = f2 * (f2 * splat(k->q4) + high) + low;
-    return (struct exponential){power, power * f, q};
+    const vec low = splat(k->q1) * r + splat(k->q0);
+    const vec high = splat(k->q3) * r + splat(k->q2);
+    const vec r2 = r * r;
+    const vec q = r2 * (r2 * splat(k->q4) + high) + low;
+    return (struct exponential){power, r, q};
 }
 
-/* x in [-87, 88]; NaN stays. */
+INLINE vec exp_scaled(vec x, float factor, const struct numbers *k)
+{
+    const vec near = at_least(at_most(x, k->exp_end), k->exp_begin);
+    const struct exponential e = exp2_parts(near, factor, k);
+    return e.power * e.r * e.q + e.power;
+}
+
+INLINE vec expm1_scaled(vec x, float factor, const struct numbers *k)
+{
+    const struct exponential e = exp2_parts(x, factor, k);
+    return e.power * e.r * e.q + (e.power - splat(k->one));
+}
+#endif
+
 INLINE vec vexp(vec x, const struct numbers *k)
 {
-    const struct exponential e = exp2_parts(x, LOG2_E, k);
-    return e.fraction * e.q + e.power;
+    return exp_scaled(x, LOG2_E, k);
 }
 
-/* 1 / (1 + exp(-x)); below -64 it stays at 1.6e-28. */
 INLINE vec vsigmoid(vec x, const struct numbers *k)
 {
-    const vec near = at_least(at_most(x, k->sigmoid_end), k->sigmoid_begin);
-    const struct exponential e = exp2_parts(near, k->sigmoid, k);
-    return splat(k->one) / (e.fraction * e.q + (e.power + splat(k->one)));
+    return splat(k->one) / (splat(k->one) + exp_scaled(x, k->sigmoid, k));
 }
 
-/* -expm1(-2|x|) / (2 + expm1(-2|x|)): no cancellation near 0, odd, 1 from |x| = 10 on. */
+/* expm1(2|x|) / (expm1(2|x|) + 2): no cancellation near 0, odd, 1 from |x| = 10 on. */
 INLINE vec vtanh(vec x, const struct numbers *k)
 {
     const vec magnitude = (vec)(bits(x) & isplat(k->magnitude));
-    const struct exponential e = exp2_parts(at_most(magnitude, k->tanh_end), k->tanh, k);
-    const vec minus_expm1 = (splat(k->one) - e.power) - e.fraction * e.q;
-    const vec y = minus_expm1 / (splat(k->two) - minus_expm1);
+    const vec expm1 = expm1_scaled(at_most(magnitude, k->tanh_end), k->tanh, k);
+    const vec y = expm1 / (expm1 + splat(k->two));
     return (vec)((bits(y) & isplat(k->magnitude)) | (bits(x) & isplat(k->sign)));
 }
 

@@ -72,7 +72,8 @@ INLINE struct group gather(int32_t rows, int32_t vectors, const struct tile *t, 
 #if W >= 8
     if (vectors == 2) {
         const int32_t r = 2 * g;
-        const vec ij = r + 1 < rows ? t->at[r + 1][0] : none, fo = r + 1 < rows ? t->at[r + 1][1] : none;
+        const vec ij = r + 1 < rows ? t->at[r + 1][0] : none,
+                  fo = r + 1 < rows ? t->at[r + 1][1] : none;
         return (struct group){low_halves(t->at[r][0], ij), high_halves(t->at[r][0], ij),
                               low_halves(t->at[r][1], fo), high_halves(t->at[r][1], fo)};
     }
@@ -115,25 +116,30 @@ INLINE void scatter(int32_t rows, int32_t vectors, struct group in, float *out)
     store(out + 3 * W, in.o);
 }
 
-/* c' = c * sigmoid(f + forget_bias) + sigmoid(i) * tanh(j);  h' = tanh(c') * sigmoid(o) */
-INLINE void cell_group(struct group a, float forget_bias, const float *c, float *c_next,
-                       float *h_next, float *gates, float *tanh_c)
+/* sigmoid(i), tanh(j), sigmoid(f + forget_bias), sigmoid(o) */
+INLINE struct group activate(const struct numbers *k, struct group a, float forget_bias)
 {
-    NUMBERS_HERE(k);
-    const vec i = vsigmoid(a.i, k);
-    const vec j = vtanh(a.j, k);
-    const vec f = vsigmoid(a.f + splat(forget_bias), k);
-    const vec o = vsigmoid(a.o, k);
-    const vec next = load(c) * f + i * j;
-    const vec squashed = vtanh(next, k);
-    store(c_next, next);
-    store(h_next, squashed * o);
+    return (struct group){vsigmoid(a.i, k), vtanh(a.j, k), vsigmoid(a.f + splat(forget_bias), k),
+                          vsigmoid(a.o, k)};
+}
+
+/*
+ * c' = c * f + i * j;  h' = tanh(c') * o, for the units that begin at `here` in the arrays of this step
+ * and at `next` in those of the next one.
+ */
+INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, struct group a,
+                        size_t here, size_t next, float *gates)
+{
+    const vec c = load(s->c + here) * a.f + a.i * a.j;
+    const vec squashed = vtanh(c, k);
+    store(s->c + next, c);
+    store(s->h + next, squashed * a.o);
     if (gates) {
-        store(gates, i);
-        store(gates + W, j);
-        store(gates + 2 * W, f);
-        store(gates + 3 * W, o);
-        store(tanh_c, squashed);
+        store(gates, a.i);
+        store(gates + W, a.j);
+        store(gates + 2 * W, a.f);
+        store(gates + 3 * W, a.o);
+        store(s->tanh_c + here, squashed);
     }
 }
 
@@ -160,8 +166,9 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
 
     tile_zero(rows, vectors, &sum);
     const float *recurrent = kernel + (size_t)(1 + s->input) * (size_t)width;
-    const float *ahead = following(recurrent, (s->x ? kernel : recurrent) + to_next, (size_t)s->hidden,
-                                   (size_t)width, (row - s->row_begin) / tile_rows(vectors));
+    const float *ahead =
+        following(recurrent, (s->x ? kernel : recurrent) + to_next, (size_t)s->hidden,
+                  (size_t)width, (row - s->row_begin) / tile_rows(vectors));
     tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, (size_t)width,
                   s->hidden, ahead);
     if (s->x) {
@@ -181,12 +188,54 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
                             : NULL;
 #pragma GCC unroll 8
     for (size_t g = 0; g * per_group < (size_t)rows; g++) {
+        NUMBERS_HERE(k);
         const size_t offset = g * per_group * s->row;
-        cell_group(gather(rows, vectors, &sum, (int32_t)g), s->forget_bias, s->c + here + offset,
-                   s->c + next + offset, s->h + next + offset, gates ? gates + g * 4 * W : NULL,
-                   s->tanh_c ? s->tanh_c + here + offset : NULL);
+        const struct group a = activate(k, gather(rows, vectors, &sum, (int32_t)g), s->forget_bias);
+        update_cell(k, s, a, here + offset, next + offset, gates ? gates + g * 4 * W : NULL);
     }
 }
+
+#if W >= 8
+#define SAME_ROW(units, k, lane) ((lane) & ~((units)-1)) + (k)
+#define SPREAD(units, k)                                                                           \
+    case k: return SHUFFLE(v, v, LANES_WITH(SAME_ROW, units, k))
+
+/* Unit k of each row in all lanes of the row. */
+INLINE vec spread(int32_t units, vec v, int32_t k)
+{
+    if (units == 4)
+        switch (k) {
+            SPREAD(4, 0);
+            SPREAD(4, 1);
+            SPREAD(4, 2);
+            SPREAD(4, 3);
+        }
+    switch (k) {
+        SPREAD(8, 0);
+        SPREAD(8, 1);
+        SPREAD(8, 2);
+        SPREAD(8, 3);
+        SPREAD(8, 4);
+        SPREAD(8, 5);
+        SPREAD(8, 6);
+        SPREAD(8, 7);
+    }
+    return v;
+}
+
+/* The same units for each row. */
+INLINE vec load_units(int32_t units, const float *p)
+{
+#if W == 16
+    if (units == 8)
+        return (vec)_mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+    return (vec)_mm512_broadcast_f32x4(_mm_loadu_ps(p));
+#else
+    (void)units;
+    return (vec)_mm256_broadcast_ps((const __m128 *)p);
+#endif
+}
+#endif
 
 /*
  * A batch of one row, as in a stream, has few chains of additions to hide their latency. So two panels
@@ -194,21 +243,36 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
  * apart, as all of them wait for the step before. This depends on the layer alone: steps and windows,
  * and any number of threads, give the same bits.
  */
-INLINE void add_row(int32_t panels, float a, const float *b, size_t b_panel, vec sum[2][4])
+INLINE void add_row(int32_t panels, vec a, const float *b, size_t b_panel, vec sum[2][4])
 {
 #pragma GCC unroll 2
     for (int32_t p = 0; p < panels; p++)
 #pragma GCC unroll 4
         for (int32_t v = 0; v < 4; v++)
-            sum[p][v] += splat(a) * load(b + (size_t)p * b_panel + v * W);
+            sum[p][v] += a * load(b + (size_t)p * b_panel + v * W);
 }
 
+/* Even rows to `even`, odd ones to `odd`, which may be the same. */
 INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float *b, size_t b_panel,
-                     vec sum[2][4])
+                     vec even[2][4], vec odd[2][4])
 {
-#pragma GCC unroll 2
-    for (int32_t k = 0; k < count; k++)
-        add_row(panels, a[k], b + (size_t)k * 4 * W, b_panel, sum);
+    int32_t k = 0;
+#if W >= 8
+    /* One load gives four numbers: in what is near the loads are what takes the time. */
+    for (; k + 3 < count; k += 4, b += 16 * W) {
+        const vec four = load_units(4, a + k);
+        add_row(panels, spread(4, four, 0), b, b_panel, even);
+        add_row(panels, spread(4, four, 1), b + 4 * W, b_panel, odd);
+        add_row(panels, spread(4, four, 2), b + 8 * W, b_panel, even);
+        add_row(panels, spread(4, four, 3), b + 12 * W, b_panel, odd);
+    }
+#endif
+    for (; k + 1 < count; k += 2, b += 8 * W) {
+        add_row(panels, splat(a[k]), b, b_panel, even);
+        add_row(panels, splat(a[k + 1]), b + 4 * W, b_panel, odd);
+    }
+    if (k < count)
+        add_row(panels, splat(a[k]), b, b_panel, even);
 }
 
 INLINE void add_rows_apart(int32_t panels, const float *a, int32_t count, const float *b,
@@ -220,14 +284,7 @@ INLINE void add_rows_apart(int32_t panels, const float *a, int32_t count, const 
 #pragma GCC unroll 4
         for (int32_t v = 0; v < 4; v++)
             odd[p][v] = splat(0.0f);
-    int32_t k = 0;
-#pragma GCC unroll 2
-    for (; k + 1 < count; k += 2, b += 8 * W) {
-        add_row(panels, a[k], b, b_panel, sum);
-        add_row(panels, a[k + 1], b + 4 * W, b_panel, odd);
-    }
-    if (k < count)
-        add_row(panels, a[k], b, b_panel, sum);
+    add_rows(panels, a, count, b, b_panel, sum, odd);
 #pragma GCC unroll 2
     for (int32_t p = 0; p < panels; p++)
 #pragma GCC unroll 4
@@ -235,14 +292,14 @@ INLINE void add_rows_apart(int32_t panels, const float *a, int32_t count, const 
             sum[p][v] += odd[p][v];
 }
 
-INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_forward *s, int32_t step,
-                                int32_t panel)
+INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_forward *s,
+                                int32_t step, int32_t panel)
 {
     const size_t panel_size = (size_t)(1 + s->input + s->hidden) * 4 * W;
     const float *kernel = s->kernel + (size_t)panel * panel_size;
     const float *recurrent = kernel + (size_t)(1 + s->input) * 4 * W;
-    const float *start = s->x ? kernel
-                              : s->preact + (size_t)panel * s->preact_panel + (size_t)step * 4 * W;
+    const float *start =
+        s->x ? kernel : s->preact + (size_t)panel * s->preact_panel + (size_t)step * 4 * W;
     const size_t start_panel = s->x ? panel_size : s->preact_panel;
     const float *h = s->h + (size_t)step * s->row;
     vec sum[2][4];
@@ -252,24 +309,28 @@ INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_fo
         for (int32_t v = 0; v < 4; v++)
             sum[p][v] = load(start + (size_t)p * start_panel + v * W);
     if (s->x)
-        add_rows(panels, s->x + (size_t)step * s->x_row, s->input, kernel + 4 * W, panel_size, sum);
+        add_rows(panels, s->x + (size_t)step * s->x_row, s->input, kernel + 4 * W, panel_size, sum,
+                 sum);
     if (apart)
         add_rows_apart(panels, h, s->hidden, recurrent, panel_size, sum);
     else
-        add_rows(panels, h, s->hidden, recurrent, panel_size, sum);
+        add_rows(panels, h, s->hidden, recurrent, panel_size, sum, sum);
+    const size_t here = (size_t)step * s->row + (size_t)panel * W;
+    float *gates =
+        s->gates ? s->gates + (size_t)panel * s->gates_panel + (size_t)step * 4 * W : NULL;
+    NUMBERS_HERE(k);
+    struct group group[2];
 #pragma GCC unroll 2
-    for (int32_t p = 0; p < panels; p++) {
-        const size_t here = (size_t)step * s->row + (size_t)(panel + p) * W, next = here + s->row;
-        const struct group group = {sum[p][0], sum[p][1], sum[p][2], sum[p][3]};
-        cell_group(group, s->forget_bias, s->c + here, s->c + next, s->h + next,
-                   s->gates ? s->gates + (size_t)(panel + p) * s->gates_panel +
-                                  (size_t)step * 4 * W
-                            : NULL,
-                   s->tanh_c ? s->tanh_c + here : NULL);
-    }
+    for (int32_t p = 0; p < panels; p++)
+        group[p] =
+            activate(k, (struct group){sum[p][0], sum[p][1], sum[p][2], sum[p][3]}, s->forget_bias);
+#pragma GCC unroll 2
+    for (int32_t p = 0; p < panels; p++)
+        update_cell(k, s, group[p], here + (size_t)p * W, here + (size_t)p * W + s->row,
+                    gates ? gates + (size_t)p * s->gates_panel : NULL);
 }
 
-INLINE void cell_forward_step(bool apart, const struct cell_forward *s, int32_t step)
+INLINE void cell_forward_step(const struct cell_forward *s, int32_t step)
 {
     const bool back = goes_back(s, step);
     int32_t begin = s->panel_begin, end = s->panel_end;
@@ -277,9 +338,9 @@ INLINE void cell_forward_step(bool apart, const struct cell_forward *s, int32_t 
         const int32_t n = end - begin > 1 ? 2 : 1;
         const int32_t panel = back ? end - n : begin;
         if (n == 2)
-            cell_forward_single(2, apart, s, step, panel);
+            cell_forward_single(2, false, s, step, panel);
         else
-            cell_forward_single(1, apart, s, step, panel);
+            cell_forward_single(1, false, s, step, panel);
         if (back)
             end -= n;
         else
@@ -287,14 +348,23 @@ INLINE void cell_forward_step(bool apart, const struct cell_forward *s, int32_t 
     }
 }
 
-static void cell_forward_stream(const struct cell_forward *s)
+/* Functions of their own have small frames, which take time in a short call. */
+NOINLINE void cell_forward_narrow(const struct cell_forward *s)
 {
-    for (int32_t step = s->step_begin; step < s->step_end; step++) {
-        if (s->hidden <= 2 * W)
-            cell_forward_step(true, s, step);
-        else
-            cell_forward_step(false, s, step);
-    }
+    for (int32_t step = s->step_begin; step < s->step_end; step++)
+        cell_forward_single(1, true, s, step, s->panel_begin);
+}
+
+NOINLINE void cell_forward_pair(const struct cell_forward *s)
+{
+    for (int32_t step = s->step_begin; step < s->step_end; step++)
+        cell_forward_single(2, true, s, step, 0);
+}
+
+NOINLINE void cell_forward_stream(const struct cell_forward *s)
+{
+    for (int32_t step = s->step_begin; step < s->step_end; step++)
+        cell_forward_step(s, step);
 }
 
 INLINE void cell_forward_panels(int32_t vectors, const struct cell_forward *s)
@@ -314,7 +384,6 @@ INLINE void cell_forward_panels(int32_t vectors, const struct cell_forward *s)
     }
 }
 
-/* Each in a frame of its own, which for a stream should be small. */
 #if W == 16
 NOINLINE void cell_forward_quarters(const struct cell_forward *s)
 {
@@ -348,10 +417,15 @@ static void cell_forward(const struct cell_forward *s)
         return;
     }
 #endif
-    if (s->batch == 1)
-        cell_forward_stream(s);
-    else
+    const int32_t panels = s->panel_end - s->panel_begin;
+    if (s->batch > 1)
         cell_forward_wide(s);
+    else if (s->hidden > 2 * W)
+        cell_forward_stream(s);
+    else if (panels == 2)
+        cell_forward_pair(s);
+    else if (panels == 1)
+        cell_forward_narrow(s);
 }
 
 /*
@@ -442,46 +516,6 @@ INLINE void cell_backward_wide(const struct cell_backward *s)
 }
 
 #if W >= 8
-#define SAME_ROW(units, k, lane) ((lane) & ~((units)-1)) + (k)
-#define SPREAD(units, k)                                                                           \
-    case k: return SHUFFLE(v, v, LANES_WITH(SAME_ROW, units, k))
-
-/* Unit k of each row in all lanes of the row. */
-INLINE vec spread(int32_t units, vec v, int32_t k)
-{
-    if (units == 4)
-        switch (k) {
-            SPREAD(4, 0);
-            SPREAD(4, 1);
-            SPREAD(4, 2);
-            SPREAD(4, 3);
-        }
-    switch (k) {
-        SPREAD(8, 0);
-        SPREAD(8, 1);
-        SPREAD(8, 2);
-        SPREAD(8, 3);
-        SPREAD(8, 4);
-        SPREAD(8, 5);
-        SPREAD(8, 6);
-        SPREAD(8, 7);
-    }
-    return v;
-}
-
-/* The same units for each row. */
-INLINE vec load_units(int32_t units, const float *p)
-{
-#if W == 16
-    if (units == 8)
-        return (vec)_mm512_broadcast_f32x8(_mm256_loadu_ps(p));
-    return (vec)_mm512_broadcast_f32x4(_mm_loadu_ps(p));
-#else
-    (void)units;
-    return (vec)_mm256_broadcast_ps((const __m128 *)p);
-#endif
-}
-
 /* Rows of dgates @ a transposed kernel of no more than U columns, in registers. */
 INLINE vec multiply_back(int32_t units, struct group g, const float *transposed)
 {

@@ -22,11 +22,10 @@ struct softmax {
     float *probabilities, *dlogits;
 };
 
-/* exp(v - max), for differences of any size. */
 INLINE vec exp_below(vec v, vec max)
 {
     NUMBERS_HERE(k);
-    return vexp(at_least(v - max, -87.0f), k);
+    return vexp(v - max, k);
 }
 
 /* Element k of the first `n` rows. */
@@ -112,7 +111,7 @@ static double softmax_row(const struct softmax *s)
 
 #define EVEN(lane) 2 * (lane)
 #define ODD(lane) 2 * (lane) + 1
-#define FIRST_PAIRS(lane) (lane) / 2 + ((lane) & 1 ? W : 0)
+#define FIRST_PAIRS(lane) (lane) / 2 + ((lane)&1 ? W : 0)
 #define LAST_PAIRS(lane) W / 2 + FIRST_PAIRS(lane)
 
 /* (a0, b0, a1, b1, ...) */
@@ -136,11 +135,10 @@ static double softmax_pairs(const struct softmax *s)
     const vec d = choose(is_one, zero - one, one - zero);
     NUMBERS_HERE(k);
     const vec other = vsigmoid(d, k), chosen = splat(1.0f) - other;
-    const vec loss = at_least(d, 0.0f) + vlog(splat(1.0f) + vexp(at_least(-vabs(d), -87.0f), k));
+    const vec loss = at_least(d, 0.0f) + vlog(splat(1.0f) + vexp(-vabs(d), k));
     const vec slope = other * splat(s->scale);
     if (s->probabilities)
-        store_pairs(s->probabilities, choose(is_one, other, chosen),
-                    choose(is_one, chosen, other));
+        store_pairs(s->probabilities, choose(is_one, other, chosen), choose(is_one, chosen, other));
     if (s->dlogits)
         store_pairs(s->dlogits, choose(is_one, slope, -slope), choose(is_one, -slope, slope));
     double total = 0.0;
