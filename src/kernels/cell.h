@@ -130,7 +130,7 @@ INLINE struct group activate(const struct numbers *k, struct group a, float forg
 INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, struct group a,
                         size_t here, size_t next, float *gates)
 {
-    const vec c = load(s->c + here) * a.f + a.i * a.j;
+    const vec c = multiply_add(load(s->c + here), a.f, a.i * a.j);
     const vec squashed = vtanh(c, k);
     store(s->c + next, c);
     store(s->h + next, squashed * a.o);

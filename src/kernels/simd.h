@@ -132,6 +132,23 @@ INLINE vec vabs(vec v)
     return (vec)(bits(v) & isplat(INT32_MAX));
 }
 
+/*
+ * a * b + c with one rounding where the instruction set can. Compilers contract sums too, but with two
+ * products they may take the one or the other, not the same in every copy of a function.
+ */
+INLINE vec multiply_add(vec a, vec b, vec c)
+{
+#if W == 16
+    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif W == 8
+    return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+    return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
 INLINE vec vsqrt(vec v)
 {
 #if W == 16

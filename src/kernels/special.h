@@ -219,7 +219,7 @@ INLINE void special_input(const struct special *s, int32_t row, int32_t p)
     store(gates + 2 * W, f);
     if (s->drop)
         j *= mask_at(s, s->drop, row, p);
-    store(s->c_new + at, c * f + i * j);
+    store(s->c_new + at, multiply_add(c, f, i * j));
 }
 
 /* The new c of a row: (c - mean) / deviation. */
