@@ -152,48 +152,74 @@ INLINE bool goes_back(const struct cell_forward *s, int32_t step)
     return (s->turn + step) & 1;
 }
 
+/* Rows of a panel as wide as four vectors. */
 INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_forward *s,
                               int32_t step, int32_t row, int32_t panel, ptrdiff_t to_next)
 {
-    const int32_t width = vectors * W;
+    const size_t width = (size_t)vectors * W;
     const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
-    const size_t unit = (size_t)panel * (size_t)s->units;
-    const float *kernel =
-        s->kernel + (size_t)panel * (size_t)(1 + s->input + s->hidden) * (size_t)width;
-    const size_t here = at * s->row + unit, next = here + (size_t)s->batch * s->row;
-    const size_t per_group = 4 / (size_t)vectors;
+    const float *kernel = s->kernel + (size_t)panel * (size_t)(1 + s->input + s->hidden) * width;
+    const size_t here = at * s->row + (size_t)panel * W, next = here + (size_t)s->batch * s->row;
     struct tile sum, input;
 
     tile_zero(rows, vectors, &sum);
-    const float *recurrent = kernel + (size_t)(1 + s->input) * (size_t)width;
+    const float *recurrent = kernel + (size_t)(1 + s->input) * width;
     const float *ahead =
-        following(recurrent, (s->x ? kernel : recurrent) + to_next, (size_t)s->hidden,
-                  (size_t)width, (row - s->row_begin) / tile_rows(vectors));
-    tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, (size_t)width,
-                  s->hidden, ahead);
+        following(recurrent, (s->x ? kernel : recurrent) + to_next, (size_t)s->hidden, width,
+                  (row - s->row_begin) / tile_rows(vectors));
+    tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, width, s->hidden,
+                  ahead);
     if (s->x) {
         tile_row(rows, vectors, &input, kernel);
         tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
-                      (size_t)width, s->input, recurrent);
+                      width, s->input, recurrent);
     } else {
-        tile_load(rows, vectors, &input,
-                  s->preact + (size_t)panel * s->preact_panel + at * (size_t)width, (size_t)width);
+        tile_load(rows, vectors, &input, s->preact + (size_t)panel * s->preact_panel + at * width,
+                  width);
     }
     tile_add(rows, vectors, &sum, &input);
 
-    /* Steps of a small layer take up whole groups in the record. */
-    const size_t groups = ((size_t)s->batch + per_group - 1) / per_group;
-    float *gates = s->gates ? s->gates + (size_t)panel * s->gates_panel +
-                                  ((size_t)step * groups + (size_t)row / per_group) * 4 * W
-                            : NULL;
+    float *gates = s->gates ? s->gates + (size_t)panel * s->gates_panel + at * width : NULL;
 #pragma GCC unroll 8
-    for (size_t g = 0; g * per_group < (size_t)rows; g++) {
+    for (int32_t r = 0; r < rows; r++) {
         NUMBERS_HERE(k);
-        const size_t offset = g * per_group * s->row;
-        const struct group a = activate(k, gather(rows, vectors, &sum, (int32_t)g), s->forget_bias);
-        update_cell(k, s, a, here + offset, next + offset, gates ? gates + g * 4 * W : NULL);
+        const struct group g = {sum.at[r][0], sum.at[r][1], sum.at[r][2], sum.at[r][3]};
+        const size_t offset = (size_t)r * s->row;
+        update_cell(k, s, activate(k, g, s->forget_bias), here + offset, next + offset,
+                    gates ? gates + (size_t)r * width : NULL);
     }
 }
+
+#if W >= 8
+/* Rows of a small layer, which has one panel, reads x itself and has nothing between its rows. */
+INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct cell_forward *s,
+                                    int32_t step, int32_t row)
+{
+    const int32_t width = vectors * W, units = width / 4, group_rows = W / units;
+    const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
+    const size_t here = at * (size_t)units, next = here + (size_t)s->batch * (size_t)units;
+    struct tile sum, input;
+    const float *kernel = s->kernel, *recurrent = kernel + (1 + s->input) * width;
+    tile_zero(rows, vectors, &sum);
+    tile_multiply(rows, vectors, &sum, s->h + here, (size_t)units, 1, recurrent, (size_t)width,
+                  s->hidden, NULL);
+    tile_row(rows, vectors, &input, kernel);
+    tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
+                  (size_t)width, s->input, NULL);
+    tile_add(rows, vectors, &sum, &input);
+
+    /* Steps take up whole groups in the record. */
+    const int32_t groups = (s->batch + group_rows - 1) / group_rows;
+    float *gates = s->gates ? s->gates + (size_t)(step * groups + row / group_rows) * 4 * W : NULL;
+    NUMBERS_HERE(k);
+#pragma GCC unroll 8
+    for (int32_t g = 0; g * group_rows < rows; g++) {
+        const struct group a = activate(k, gather(rows, vectors, &sum, g), s->forget_bias);
+        update_cell(k, s, a, here + (size_t)(g * W), next + (size_t)(g * W),
+                    gates ? gates + g * 4 * W : NULL);
+    }
+}
+#endif
 
 #if W >= 8
 #define SAME_ROW(units, k, lane) ((lane) & ~((units)-1)) + (k)
@@ -367,40 +393,42 @@ NOINLINE void cell_forward_stream(const struct cell_forward *s)
         cell_forward_step(s, step);
 }
 
-INLINE void cell_forward_panels(int32_t vectors, const struct cell_forward *s)
+#if W >= 8
+INLINE void cell_forward_small(int32_t vectors, const struct cell_forward *s)
 {
-    const int32_t most = tile_rows(vectors);
-    const ptrdiff_t panel_size = (ptrdiff_t)(1 + s->input + s->hidden) * vectors * W;
-    for (int32_t step = s->step_begin; step < s->step_end; step++) {
-        const bool back = goes_back(s, step);
-        for (int32_t p = s->panel_begin; p < s->panel_end; p++)
-            for (int32_t row = s->row_begin, n; row < s->row_end; row += n) {
-                n = s->row_end - row;
-                n = vectors == 4 ? next_rows(n, most) : n < most ? n : most;
-                WITH_ROWS(n, vectors, cell_forward_tile, s, step, row,
-                          back ? s->panel_begin + s->panel_end - 1 - p : p,
-                          back ? -panel_size : panel_size);
-            }
-    }
+    for (int32_t step = s->step_begin; step < s->step_end; step++)
+        for (int32_t row = s->row_begin, n; row < s->row_end; row += n) {
+            n = s->row_end - row < tile_rows(vectors) ? s->row_end - row : tile_rows(vectors);
+            WITH_ROWS(n, vectors, cell_forward_small_tile, s, step, row);
+        }
 }
 
 #if W == 16
 NOINLINE void cell_forward_quarters(const struct cell_forward *s)
 {
-    cell_forward_panels(1, s);
+    cell_forward_small(1, s);
 }
 #endif
 
-#if W >= 8
 NOINLINE void cell_forward_halves(const struct cell_forward *s)
 {
-    cell_forward_panels(2, s);
+    cell_forward_small(2, s);
 }
 #endif
 
 NOINLINE void cell_forward_wide(const struct cell_forward *s)
 {
-    cell_forward_panels(4, s);
+    const ptrdiff_t panel_size = (ptrdiff_t)(1 + s->input + s->hidden) * 4 * W;
+    for (int32_t step = s->step_begin; step < s->step_end; step++) {
+        const bool back = goes_back(s, step);
+        for (int32_t p = s->panel_begin; p < s->panel_end; p++)
+            for (int32_t row = s->row_begin, n; row < s->row_end; row += n) {
+                n = next_rows(s->row_end - row, tile_rows(4));
+                WITH_ROWS(n, 4, cell_forward_tile, s, step, row,
+                          back ? s->panel_begin + s->panel_end - 1 - p : p,
+                          back ? -panel_size : panel_size);
+            }
+    }
 }
 
 static void cell_forward(const struct cell_forward *s)
