@@ -160,32 +160,40 @@ static inline void copy_outputs(const struct mlstm_state *state, struct rows h, 
         memcpy(y + (size_t)r * outputs, h.at + (size_t)r * h.row, outputs * sizeof *y);
 }
 
-/* y = c @ kernel_c + h @ kernel_h + bias, or h, what the top layer gives, where there is no readout. */
+/* y = c @ kernel_c + h @ kernel_h + bias for the rows and panels of `product`. */
+static inline void multiply_readout(const struct mlstm_stack *stack, const float *c, struct rows h,
+                                    float *y, struct product *product)
+{
+    const struct layout *layout = stack->layout;
+    product->a = layout->sources & MLSTM_READOUT_C ? c : h.at;
+    product->a_segment = h.at - c;
+    product->c = y;
+    layout->kernels->product(product);
+    if (layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H) && product->segments == 1) {
+        const struct target to = {PRODUCT_ADD, y, product->c_row, 0, product->columns};
+        const struct grid grid = {.row = {product->row_begin, product->row_end},
+                                  .panel = {product->panel_begin, product->panel_end}};
+        matrix_multiply(stack, layout_readout(layout), PART_H, h, &to, grid);
+    }
+}
+
+/* y from c and h of the top layer, or h, where there is no readout. */
 static void forward_readout(const struct forward_pass *pass, struct rows h, struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;
-    const struct layout *layout = state->layout;
-    const struct matrix *m = layout_readout(layout);
+    const struct matrix *m = layout_readout(state->layout);
     const int32_t rows = pass->steps * state->batch;
     if (!m) {
         copy_outputs(state, h, share_rows(worker, rows), pass->y);
         return;
     }
-    const struct rows c = top_cells(state, state->position);
     const struct grid grid = share_panels(worker, m, rows);
     struct product product = state->readout;
-    product.a = layout->sources & MLSTM_READOUT_C ? c.at : h.at;
-    product.a_segment = h.at - c.at;
-    product.c = pass->y;
     product.row_begin = grid.row.begin;
     product.row_end = grid.row.end;
     product.panel_begin = grid.panel.begin;
     product.panel_end = grid.panel.end;
-    layout->kernels->product(&product);
-    if (layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H) && product.segments == 1) {
-        const struct target to = {PRODUCT_ADD, pass->y, product.c_row, 0, product.columns};
-        matrix_multiply(pass->stack, m, PART_H, h, &to, grid);
-    }
+    multiply_readout(pass->stack, top_cells(state, state->position).at, h, pass->y, &product);
 }
 
 /* A layer that is joined to its neighbours by more than h. */
@@ -229,21 +237,23 @@ static inline void forward_direct(const struct mlstm_stack *stack, struct mlstm_
                                   const float *x, int32_t steps, float *y)
 {
     const struct layout *layout = state->layout;
-    struct rows in = {x, (size_t)state->inputs};
+    struct rows h = {x, (size_t)state->inputs};
+    const float *c = NULL;
     struct direction_state *s = state->directions;
     for (int32_t l = 0; l < layout->layers; l++, s++) {
         struct cell_forward *step = &s->forward;
         place(step, s, state->position, steps);
-        step->x = in.at;
-        step->x_row = in.row;
+        step->x = h.at;
+        step->x_row = h.row;
         layout->kernels->cell_forward(step);
-        in = (struct rows){step->h + s->h_slot, s->h_row};
+        h = (struct rows){step->h + s->h_slot, s->h_row};
+        c = step->c + s->slot;
     }
     if (y && layout->readout == NONE) {
-        copy_outputs(state, in, (struct range){0, steps * state->batch}, y);
+        copy_outputs(state, h, (struct range){0, steps * state->batch}, y);
     } else if (y) {
-        const struct forward_pass pass = {stack, state, x, steps, y};
-        forward_readout(&pass, in, &(struct worker){.count = 1});
+        state->readout.row_end = steps * state->batch;
+        multiply_readout(stack, c, h, y, &state->readout);
     }
 }
 

@@ -284,6 +284,7 @@ static void describe_readout(struct mlstm_state *state, const struct mlstm_stack
         .c_row = (size_t)m->units,
         .c_panel = (size_t)m->width,
         .columns = m->units,
+        .panel_end = m->panels,
     };
 }
 

@@ -21,19 +21,19 @@ static const struct numbers {
 #else
     float magic, q0, q1, q2, q3, q4;
 #endif
-    float sigmoid, tanh, exp_begin, exp_end, tanh_end, one, two;
+    float sigmoid, tanh, exp_begin, exp_end, expm1_end, one, two;
     int32_t magnitude, sign;
 } numbers = {
     .sigmoid = -LOG2_E,
     .tanh = 2.0f * LOG2_E,
     .exp_begin = -87.0f,
     .exp_end = 87.0f,
-    .tanh_end = 10.0f,
     .one = 1.0f,
     .two = 2.0f,
     .magnitude = INT32_MAX,
     .sign = INT32_MIN,
 #if W == 16
+    .expm1_end = 29.0f, /* of y */
     /* Relative error of 2^y before rounding: 6.5e-8. */
     .magic = 393216.0f,
     .q0 = 0.693123732f,
@@ -48,6 +48,7 @@ static const struct numbers {
             1.91520655f, 1.95714414f,
         },
 #else
+    .expm1_end = 10.0f, /* of x */
     /* ... 9.2e-8 */
     .magic = 12582912.0f + 127.0f,
     .q0 = 0.693147004f,
@@ -96,11 +97,12 @@ INLINE vec exp_scaled(vec x, float factor, const struct numbers *k)
     return scaled(e.power * e.r * e.q + e.power, e.y);
 }
 
-/* The same less 1, without cancellation, where it is finite. */
+/* The same less 1, without cancellation; 2^29 and what is more are alike. */
 INLINE vec expm1_scaled(vec x, float factor, const struct numbers *k)
 {
     const struct exponential e = exp2_parts(x, factor, k);
-    const vec power = scaled(e.power, e.y);
+    /* Not before: what q waits for is later than this. */
+    const vec power = scaled(e.power, at_most(e.y, k->expm1_end));
     return power * e.r * e.q + (power - splat(k->one));
 }
 #else
@@ -131,7 +133,7 @@ INLINE vec exp_scaled(vec x, float factor, const struct numbers *k)
 
 INLINE vec expm1_scaled(vec x, float factor, const struct numbers *k)
 {
-    const struct exponential e = exp2_parts(x, factor, k);
+    const struct exponential e = exp2_parts(at_most(x, k->expm1_end), factor, k);
     return e.power * e.r * e.q + (e.power - splat(k->one));
 }
 #endif
@@ -150,7 +152,7 @@ INLINE vec vsigmoid(vec x, const struct numbers *k)
 INLINE vec vtanh(vec x, const struct numbers *k)
 {
     const vec magnitude = (vec)(bits(x) & isplat(k->magnitude));
-    const vec expm1 = expm1_scaled(at_most(magnitude, k->tanh_end), k->tanh, k);
+    const vec expm1 = expm1_scaled(magnitude, k->tanh, k);
     const vec y = expm1 / (expm1 + splat(k->two));
     return (vec)((bits(y) & isplat(k->magnitude)) | (bits(x) & isplat(k->sign)));
 }

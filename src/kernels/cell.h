@@ -124,17 +124,18 @@ INLINE struct group activate(const struct numbers *k, struct group a, float forg
 }
 
 /*
- * c' = c * f + i * j;  h' = tanh(c') * o, for the units that begin at `here` in the arrays of this step
- * and at `next` in those of the next one.
+ * c' = c * f + i * j;  h' = tanh(c') * o, for the units that begin at `here` in the arrays of this step, at
+ * `next` in those of the next one, and at `record` in `gates`.
  */
 INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, struct group a,
-                        size_t here, size_t next, float *gates)
+                        size_t here, size_t next, size_t record)
 {
     const vec c = multiply_add(load(s->c + here), a.f, a.i * a.j);
     const vec squashed = vtanh(c, k);
     store(s->c + next, c);
     store(s->h + next, squashed * a.o);
-    if (gates) {
+    if (s->gates) {
+        float *gates = s->gates + record;
         store(gates, a.i);
         store(gates + W, a.j);
         store(gates + 2 * W, a.f);
@@ -179,14 +180,14 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     }
     tile_add(rows, vectors, &sum, &input);
 
-    float *gates = s->gates ? s->gates + (size_t)panel * s->gates_panel + at * width : NULL;
+    const size_t record = (size_t)panel * s->gates_panel + at * width;
 #pragma GCC unroll 8
     for (int32_t r = 0; r < rows; r++) {
         NUMBERS_HERE(k);
         const struct group g = {sum.at[r][0], sum.at[r][1], sum.at[r][2], sum.at[r][3]};
         const size_t offset = (size_t)r * s->row;
         update_cell(k, s, activate(k, g, s->forget_bias), here + offset, next + offset,
-                    gates ? gates + (size_t)r * width : NULL);
+                    record + (size_t)r * width);
     }
 }
 
@@ -195,28 +196,26 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
 INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct cell_forward *s,
                                     int32_t step, int32_t row)
 {
-    const int32_t width = vectors * W, units = width / 4, group_rows = W / units;
-    const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
-    const size_t here = at * (size_t)units, next = here + (size_t)s->batch * (size_t)units;
+    const size_t width = (size_t)vectors * W, units = width / 4, group_rows = W / units;
+    const size_t batch = (size_t)s->batch, at = (size_t)step * batch + (size_t)row;
+    const size_t here = at * units, next = here + batch * units;
     struct tile sum, input;
-    const float *kernel = s->kernel, *recurrent = kernel + (1 + s->input) * width;
+    const float *kernel = s->kernel, *recurrent = kernel + (size_t)(1 + s->input) * width;
     tile_zero(rows, vectors, &sum);
-    tile_multiply(rows, vectors, &sum, s->h + here, (size_t)units, 1, recurrent, (size_t)width,
-                  s->hidden, NULL);
+    tile_multiply(rows, vectors, &sum, s->h + here, units, 1, recurrent, width, s->hidden, NULL);
     tile_row(rows, vectors, &input, kernel);
-    tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
-                  (size_t)width, s->input, NULL);
+    tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width, width,
+                  s->input, NULL);
     tile_add(rows, vectors, &sum, &input);
 
     /* Steps take up whole groups in the record. */
-    const int32_t groups = (s->batch + group_rows - 1) / group_rows;
-    float *gates = s->gates ? s->gates + (size_t)(step * groups + row / group_rows) * 4 * W : NULL;
+    const size_t groups = (batch + group_rows - 1) / group_rows;
+    const size_t record = ((size_t)step * groups + (size_t)row / group_rows) * 4 * W;
     NUMBERS_HERE(k);
 #pragma GCC unroll 8
-    for (int32_t g = 0; g * group_rows < rows; g++) {
-        const struct group a = activate(k, gather(rows, vectors, &sum, g), s->forget_bias);
-        update_cell(k, s, a, here + (size_t)(g * W), next + (size_t)(g * W),
-                    gates ? gates + g * 4 * W : NULL);
+    for (size_t g = 0; g * group_rows < (size_t)rows; g++) {
+        const struct group a = activate(k, gather(rows, vectors, &sum, (int32_t)g), s->forget_bias);
+        update_cell(k, s, a, here + g * W, next + g * W, record + g * 4 * W);
     }
 }
 #endif
@@ -342,8 +341,7 @@ INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_fo
     else
         add_rows(panels, h, s->hidden, recurrent, panel_size, sum, sum);
     const size_t here = (size_t)step * s->row + (size_t)panel * W;
-    float *gates =
-        s->gates ? s->gates + (size_t)panel * s->gates_panel + (size_t)step * 4 * W : NULL;
+    const size_t record = (size_t)panel * s->gates_panel + (size_t)step * 4 * W;
     NUMBERS_HERE(k);
     struct group group[2];
 #pragma GCC unroll 2
@@ -353,7 +351,7 @@ INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_fo
 #pragma GCC unroll 2
     for (int32_t p = 0; p < panels; p++)
         update_cell(k, s, group[p], here + (size_t)p * W, here + (size_t)p * W + s->row,
-                    gates ? gates + (size_t)p * s->gates_panel : NULL);
+                    record + (size_t)p * s->gates_panel);
 }
 
 INLINE void cell_forward_step(const struct cell_forward *s, int32_t step)

@@ -40,11 +40,12 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
 #pragma GCC unroll 4
             for (int32_t v = 0; v < vectors; v++) {
                 const int32_t n = columns - v * W;
-                t.at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0 ? 0 : n < W ? n : W);
+                t.at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0   ? 0
+                                                                          : n < W ? n
+                                                                                  : W);
             }
-    const float *ahead =
-        following(b, slice->next, (size_t)slice->segments * (size_t)slice->length, (size_t)width,
-                  (row - p->row_begin) / tile_rows(vectors));
+    const float *ahead = following(b, slice->next, (size_t)slice->segments * (size_t)slice->length,
+                                   (size_t)width, (row - p->row_begin) / tile_rows(vectors));
     for (int32_t s = 0; s < slice->segments; s++) {
         tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead);
         ahead += slice->length * LINE;
@@ -127,20 +128,25 @@ INLINE bool is_one_tile(const struct product *p)
 NOINLINE void product_one_tile(const struct product *p)
 {
     const struct slice slice = {p->a, p->b, p->b, p->segments, p->length, p->init};
-    WITH_ROWS(p->row_end - p->row_begin, 1, product_tile, p, &slice, p->c, p->row_begin, p->columns);
+    WITH_ROWS(p->row_end - p->row_begin, 1, product_tile, p, &slice, p->c, p->row_begin,
+              p->columns);
 }
 
-static void product(const struct product *p)
+NOINLINE void product_tiles(const struct product *p)
 {
-    if (is_one_tile(p)) {
-        product_one_tile(p);
-        return;
-    }
     switch (p->width / W) {
     case 1: product_panels(1, p); break;
     case 2: product_panels(2, p); break;
     default: product_panels(4, p); break;
     }
+}
+
+static void product(const struct product *p)
+{
+    if (is_one_tile(p))
+        product_one_tile(p);
+    else
+        product_tiles(p);
 }
 
 /*
