@@ -458,7 +458,7 @@ static void cell_forward(const struct cell_forward *s)
  * With dh the gradient on h', dc on c':
  *   dc += dh * o * (1 - tanh(c')^2);   the gates' inputs get
  *   di = dc * j * i(1-i);  dj = dc * i * (1-j^2);  df = dc * c * f(1-f);  do = dh * tanh(c') * o(1-o)
- * and c gets dc * f.
+ * and c gets dc * f. What dh and dc are multiplied by comes first: a step waits for the dh of the one after.
  */
 INLINE struct group cell_gradient(const float *gates, vec tanh_c, vec c, vec dh, vec dc,
                                   vec *dc_before)
@@ -466,11 +466,11 @@ INLINE struct group cell_gradient(const float *gates, vec tanh_c, vec c, vec dh,
     const vec one = splat(1.0f);
     const vec i = load(gates), j = load(gates + W), f = load(gates + 2 * W),
               o = load(gates + 3 * W);
-    const vec dho = dh * o;
-    dc += dho - dho * tanh_c * tanh_c;
+    const vec to_c = o * (one - tanh_c * tanh_c), to_i = j * (i - i * i), to_j = i * (one - j * j),
+              to_f = c * (f - f * f), to_o = tanh_c * (o - o * o);
+    dc += dh * to_c;
     *dc_before = dc * f;
-    return (struct group){dc * j * (i * (one - i)), dc * i * (one - j * j),
-                          dc * c * (f * (one - f)), dho * tanh_c * (one - o)};
+    return (struct group){dc * to_i, dc * to_j, dc * to_f, dh * to_o};
 }
 
 /* The gradients of one group; dh comes in, dc is carried. */
