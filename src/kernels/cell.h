@@ -128,9 +128,9 @@ INLINE struct group activate(const struct numbers *k, struct group a, float forg
  * `next` in those of the next one, and at `record` in `gates`.
  */
 INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, struct group a,
-                        size_t here, size_t next, size_t record)
+                        vec c, size_t here, size_t next, size_t record)
 {
-    const vec c = multiply_add(load(s->c + here), a.f, a.i * a.j);
+    c = multiply_add(c, a.f, a.i * a.j);
     const vec squashed = vtanh(c, k);
     store(s->c + next, c);
     store(s->h + next, squashed * a.o);
@@ -186,8 +186,8 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
         NUMBERS_HERE(k);
         const struct group g = {sum.at[r][0], sum.at[r][1], sum.at[r][2], sum.at[r][3]};
         const size_t offset = (size_t)r * s->row;
-        update_cell(k, s, activate(k, g, s->forget_bias), here + offset, next + offset,
-                    record + (size_t)r * width);
+        update_cell(k, s, activate(k, g, s->forget_bias), load(s->c + here + offset), here + offset,
+                    next + offset, record + (size_t)r * width);
     }
 }
 
@@ -211,11 +211,16 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     /* Steps take up whole groups in the record. */
     const size_t groups = (batch + group_rows - 1) / group_rows;
     const size_t record = ((size_t)step * groups + (size_t)row / group_rows) * 4 * W;
+    /* First: a group's store may reach into what the next one loads, and would have to end before. */
+    vec c[MAX_ROWS];
+#pragma GCC unroll 8
+    for (size_t g = 0; g * group_rows < (size_t)rows; g++)
+        c[g] = load(s->c + here + g * W);
     NUMBERS_HERE(k);
 #pragma GCC unroll 8
     for (size_t g = 0; g * group_rows < (size_t)rows; g++) {
         const struct group a = activate(k, gather(rows, vectors, &sum, (int32_t)g), s->forget_bias);
-        update_cell(k, s, a, here + g * W, next + g * W, record + g * 4 * W);
+        update_cell(k, s, a, c[g], here + g * W, next + g * W, record + g * 4 * W);
     }
 }
 #endif
@@ -350,8 +355,8 @@ INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_fo
             activate(k, (struct group){sum[p][0], sum[p][1], sum[p][2], sum[p][3]}, s->forget_bias);
 #pragma GCC unroll 2
     for (int32_t p = 0; p < panels; p++)
-        update_cell(k, s, group[p], here + (size_t)p * W, here + (size_t)p * W + s->row,
-                    record + (size_t)p * s->gates_panel);
+        update_cell(k, s, group[p], load(s->c + here + (size_t)p * W), here + (size_t)p * W,
+                    here + (size_t)p * W + s->row, record + (size_t)p * s->gates_panel);
 }
 
 INLINE void cell_forward_step(const struct cell_forward *s, int32_t step)
