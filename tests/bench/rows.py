@@ -4,8 +4,8 @@
 from dataclasses import dataclass, replace
 from math import prod
 
-# Not peers: one program for one shape, and two limits of the machine.
-YARDSTICKS = ("onepage", "sgemm", "read")
+# Not peers: two programs for one shape, and two limits of the machine.
+YARDSTICKS = ("onepage", "wavefront", "sgemm", "read")
 # What a program may be given: all that a slow one would need minutes for is left out.
 MOST_FLOPS = {"tfjs": 2e8}
 GROWTH = ("mlstm", "onednn2", "onednn3")

@@ -3,8 +3,8 @@
 #
 # usage: sh tests/bench/run.sh [--quick] [--peers A,B] [--threads 1,2] [--rows A,B] [--out DIR]
 # Installs the peers that are missing, builds, runs everything in turns, and writes table.md,
-# table.csv, results.json and pictures to DIR (build/bench). Peers: mlstm onepage onednn2 onednn3
-# onnxruntime torch tensorflow keras tfjs; sgemm and read are limits. README.md tells the rest.
+# table.csv, results.json and pictures to DIR (build/bench). Peers: mlstm onepage wavefront
+# onednn2 onednn3 onnxruntime torch tensorflow keras tfjs; sgemm and read are limits. README.md tells the rest.
 #
 # What apt does not have goes to $MLSTM_BENCH_HOME (~/.cache/mlstm-bench).
 set -eu
@@ -94,7 +94,10 @@ program() {
 
 list_programs() {
     program mlstm "$build/bench_mlstm"
-    ! grep -qs avx512vl /proc/cpuinfo || program onepage "$build/echo_onepage"
+    if grep -qs avx512vl /proc/cpuinfo; then
+        program onepage "$build/echo_onepage"
+        program wavefront "$build/echo_wavefront"
+    fi
     program onednn2 "$build/bench_onednn2"
     program onednn3 "$build/bench_onednn3"
     program onnxruntime "$home/onnxruntime/bin/python" "$here/bench_onnxruntime.py"
