@@ -223,9 +223,7 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
         update_cell(k, s, a, c[g], here + g * W, next + g * W, record + g * 4 * W);
     }
 }
-#endif
 
-#if W >= 8
 #define SAME_ROW(units, k, lane) ((lane) & ~((units)-1)) + (k)
 #define SPREAD(units, k)                                                                           \
     case k: return SHUFFLE(v, v, LANES_WITH(SAME_ROW, units, k))
