@@ -150,6 +150,7 @@ static void long_inference(void **unused)
     (void)unused;
     static const struct shape shapes[] = {
         {1, 700, 2, {2, 4, 18}, 3, MLSTM_READOUT_H, 1},
+        {5, 700, 1, {2, 4}, 3, MLSTM_READOUT_H, 1},
         {300, 40, 2, {2, 4, 18}, 3, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
     };
     for (size_t i = 0; i < COUNT(shapes); i++) {

@@ -17,6 +17,7 @@ static const struct shape shapes[] = {
     {67, 4, 2, {3, 31, 70}, 130, MLSTM_READOUT_C, 1},
     {64, 6, 1, {256, 64}, 3, MLSTM_READOUT_H, 1},
     {3, 2, 1, {256, 300}, 2, MLSTM_READOUT_C | MLSTM_READOUT_H, 1}, /* less rows than threads */
+    {2, 1, 1, {512, 512}, 0, 0, 1}, /* a row for each thread */
     {1, 8, 2, {64, 256, 32}, 0, 0, 1}, /* the upper layer has two panels where W is 16 */
 };
 
@@ -41,6 +42,32 @@ static void thread_counts_agree(void **state)
         free_results(some);
         free_model(m);
     }
+}
+
+/* Of c and h of different sizes, in two products whose panels the threads divide. */
+static void a_readout_of_two_sizes(void **unused)
+{
+    (void)unused;
+    enum { I = 1024, O = 130 };
+    struct random random = {5};
+    float *x = random_floats(&random, I, -1, 1), y[3][O];
+    mlstm_cell *cell;
+    mlstm_stack *stack;
+    assert_ok(mlstm_cell_create(I, 512, &cell));
+    assert_ok(mlstm_cell_set_projection(cell, 256));
+    assert_ok(mlstm_stack_create(&cell, 1, &stack));
+    assert_ok(mlstm_stack_set_readout(stack, O, MLSTM_READOUT_C | MLSTM_READOUT_H));
+    assert_ok(mlstm_stack_init(stack, MLSTM_GLOROT_UNIFORM, 1));
+    for (int32_t n = 0; n < 3; n++) {
+        mlstm_state *state;
+        assert_ok(mlstm_state_create(stack, 1, 0, &state));
+        assert_ok(mlstm_state_set_threads(state, n + 1));
+        assert_ok(mlstm_step_forward(stack, state, x, y[n]));
+        assert_same_bits("y", y[n], y[0], O);
+        mlstm_state_destroy(state);
+    }
+    mlstm_stack_destroy(stack);
+    test_free(x);
 }
 
 /* Threads start with the rounding of the one that makes them, and do not keep it. */
@@ -265,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_child_goes_on),
         cmocka_unit_test(many_come_and_go),
         cmocka_unit_test(threads_have_their_own_rounding),
+        cmocka_unit_test(a_readout_of_two_sizes),
     };
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }
