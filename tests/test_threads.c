@@ -17,7 +17,7 @@ static const struct shape shapes[] = {
     {67, 4, 2, {3, 31, 70}, 130, MLSTM_READOUT_C, 1},
     {64, 6, 1, {256, 64}, 3, MLSTM_READOUT_H, 1},
     {3, 2, 1, {256, 300}, 2, MLSTM_READOUT_C | MLSTM_READOUT_H, 1}, /* less rows than threads */
-    {2, 1, 1, {512, 512}, 0, 0, 1}, /* a row for each thread */
+    {2, 1, 1, {512, 512}, 0, 0, 1},                                 /* a row for each thread */
     {1, 8, 2, {64, 256, 32}, 0, 0, 1}, /* the upper layer has two panels where W is 16 */
 };
 
