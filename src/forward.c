@@ -151,6 +151,7 @@ static inline void copy_outputs(const struct mlstm_state *state, struct rows h, 
                                 float *y)
 {
     const size_t outputs = (size_t)state->outputs;
+    /* A step of one stream, where the loop would cost more than the copy. */
     if (row.end - row.begin == 1) {
         memcpy(y + (size_t)row.begin * outputs, h.at + (size_t)row.begin * h.row,
                outputs * sizeof *y);
@@ -160,28 +161,19 @@ static inline void copy_outputs(const struct mlstm_state *state, struct rows h, 
         memcpy(y + (size_t)r * outputs, h.at + (size_t)r * h.row, outputs * sizeof *y);
 }
 
-/* y = c @ kernel_c + h @ kernel_h + bias for the rows and panels of `product`. */
-static inline void multiply_readout(const struct mlstm_stack *stack, const float *c, struct rows h,
-                                    float *y, struct product *product)
+/* Where the readout begins to read; the rest follows at a fixed distance. */
+static inline const float *readout_input(const struct layout *layout, const float *c,
+                                         const float *h)
 {
-    const struct layout *layout = stack->layout;
-    product->a = layout->sources & MLSTM_READOUT_C ? c : h.at;
-    product->a_segment = h.at - c;
-    product->c = y;
-    layout->kernels->product(product);
-    if (layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H) && product->segments == 1) {
-        const struct target to = {PRODUCT_ADD, y, product->c_row, 0, product->columns};
-        const struct grid grid = {.row = {product->row_begin, product->row_end},
-                                  .panel = {product->panel_begin, product->panel_end}};
-        matrix_multiply(stack, layout_readout(layout), PART_H, h, &to, grid);
-    }
+    return layout->sources & MLSTM_READOUT_C ? c : h;
 }
 
-/* y from c and h of the top layer, or h, where there is no readout. */
+/* y = c @ kernel_c + h @ kernel_h + bias, or h, what the top layer gives, where there is no readout. */
 static void forward_readout(const struct forward_pass *pass, struct rows h, struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;
-    const struct matrix *m = layout_readout(state->layout);
+    const struct layout *layout = state->layout;
+    const struct matrix *m = layout_readout(layout);
     const int32_t rows = pass->steps * state->batch;
     if (!m) {
         copy_outputs(state, h, share_rows(worker, rows), pass->y);
@@ -189,11 +181,17 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     }
     const struct grid grid = share_panels(worker, m, rows);
     struct product product = state->readout;
+    product.a = readout_input(layout, top_cells(state, state->position).at, h.at);
+    product.c = pass->y;
     product.row_begin = grid.row.begin;
     product.row_end = grid.row.end;
     product.panel_begin = grid.panel.begin;
     product.panel_end = grid.panel.end;
-    multiply_readout(pass->stack, top_cells(state, state->position).at, h, pass->y, &product);
+    layout->kernels->product(&product);
+    if (layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H) && product.segments == 1) {
+        const struct target to = {PRODUCT_ADD, pass->y, product.c_row, 0, product.columns};
+        matrix_multiply(pass->stack, m, PART_H, h, &to, grid);
+    }
 }
 
 /* A layer that is joined to its neighbours by more than h. */
@@ -224,8 +222,8 @@ static void forward_chunk(void *context, struct worker *worker)
 }
 
 /*
- * Few rows through plain layers: a pass that needs nothing between them, as the way below would cost
- * more than its arithmetic.
+ * Whether a pass is few rows through plain layers, which need nothing between them, on one thread; and no
+ * more steps than the arrays have slots for.
  */
 static inline bool is_direct(const struct mlstm_state *state, int32_t steps)
 {
@@ -233,8 +231,9 @@ static inline bool is_direct(const struct mlstm_state *state, int32_t steps)
            !state->limited && state_is_alone(state, steps);
 }
 
-static inline void forward_direct(const struct mlstm_stack *stack, struct mlstm_state *state,
-                                  const float *x, int32_t steps, float *y)
+/* Such a pass as a loop over kernel calls: forward_chunk would cost more than its arithmetic. */
+static inline void forward_direct(struct mlstm_state *state, const float *x, int32_t steps,
+                                  float *y)
 {
     const struct layout *layout = state->layout;
     struct rows h = {x, (size_t)state->inputs};
@@ -252,32 +251,34 @@ static inline void forward_direct(const struct mlstm_stack *stack, struct mlstm_
     if (y && layout->readout == NONE) {
         copy_outputs(state, h, (struct range){0, steps * state->batch}, y);
     } else if (y) {
-        state->readout.row_end = steps * state->batch;
-        multiply_readout(stack, c, h, y, &state->readout);
+        struct product *readout = &state->readout;
+        readout->a = readout_input(layout, c, h.at);
+        readout->c = y;
+        readout->row_end = steps * state->batch;
+        layout->kernels->product(readout);
     }
 }
 
-/* Writes x to the record, or makes room where there is none. */
-static inline void begin_pass(struct mlstm_state *state, const float *x, int32_t steps)
+/* Writes x to the record, and gives where; or makes room where there is none, and gives NULL. */
+static inline float *begin_pass(struct mlstm_state *state, const float *x, int32_t steps)
 {
-    if (state->window > 0) {
-        const size_t x_step = (size_t)state->batch * (size_t)state->inputs;
-        memcpy(state->x + (size_t)state->position * x_step, x, (size_t)steps * x_step * sizeof *x);
-    } else {
+    if (state->window == 0) {
         state_make_room(state, steps);
+        return NULL;
     }
+    const size_t x_step = (size_t)state->batch * (size_t)state->inputs;
+    float *recorded = state->x + (size_t)state->position * x_step;
+    return memcpy(recorded, x, (size_t)steps * x_step * sizeof *x);
 }
 
 /* As many steps as fit into a chunk. */
 static void forward_some(struct forward_pass pass)
 {
     struct mlstm_state *state = pass.state;
-    begin_pass(state, pass.x, pass.steps);
+    float *recorded = begin_pass(state, pass.x, pass.steps);
     if (state->limited) {
-        if (state->window > 0) {
-            const size_t x_row = (size_t)state->inputs;
-            float *recorded = state->x + (size_t)state->position * (size_t)state->batch * x_row;
-            state_clear_ended(state, state->position, pass.steps, recorded, x_row);
+        if (recorded) {
+            state_clear_ended(state, state->position, pass.steps, recorded, (size_t)state->inputs);
             pass.x = recorded;
         }
         state_find_runs(state, state->position, pass.steps);
@@ -301,8 +302,9 @@ static APART void forward_chunks(struct forward_pass pass)
 }
 
 /*
- * All steps, which cannot fail. Not inline: processors guess from the branches before what is loaded into the mode, and
- * where those are the caller's the guess may be wrong in every call.
+ * All steps. Not inline: processors guess from the branches before what is loaded into the mode, and
+ * where those are the caller's the guess may be wrong in every call. MLSTM_OK, so that it can end the
+ * public functions.
  */
 static APART mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state *state,
                                   const float *x, int32_t steps, float *y)
@@ -310,7 +312,7 @@ static APART mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_
     const struct float_mode callers = float_mode_enter();
     if (is_direct(state, steps)) {
         begin_pass(state, x, steps);
-        forward_direct(stack, state, x, steps, y);
+        forward_direct(state, x, steps, y);
         state->position += steps;
     } else {
         forward_chunks((struct forward_pass){stack, state, x, steps, y});

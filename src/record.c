@@ -270,12 +270,13 @@ static void describe_readout(struct mlstm_state *state, const struct mlstm_stack
     if (!m)
         return;
     const struct part *c = &m->parts[PART_C], *h = &m->parts[PART_H];
-    const size_t c_row = top_cells(state, 0).row;
-    const size_t h_row = junction_outputs(state, layout->layers - 1, 0).row;
+    const struct rows cells = top_cells(state, 0);
+    const struct rows outputs = junction_outputs(state, layout->layers - 1, 0);
     const bool with_c = layout->sources & MLSTM_READOUT_C;
     state->readout = (struct product){
-        .a_row = with_c ? c_row : h_row,
-        .segments = c->rows == h->rows && c_row == h_row ? 2 : 1,
+        .a_row = with_c ? cells.row : outputs.row,
+        .a_segment = outputs.at - cells.at,
+        .segments = c->rows == h->rows && cells.row == outputs.row ? 2 : 1,
         .length = with_c ? c->rows : h->rows,
         .b = stack->params + m->offset + m->width,
         .b_panel = m->panel,

@@ -94,7 +94,7 @@ struct mlstm_state {
     size_t arena_count;
     struct direction_state *directions;
     struct junction *junctions;
-    struct product readout; /* the product, but for what depends on the pass */
+    struct product readout; /* the product; what depends on the pass is of the last direct one */
     struct record *records;
     int32_t record_count;
     float *x; /* [slots, B, I], recorded */

@@ -265,12 +265,6 @@ INLINE vec load_units(int32_t units, const float *p)
 }
 #endif
 
-/*
- * A batch of one row, as in a stream, has few chains of additions to hide their latency. So two panels
- * are taken together where there are two; layers of no more than two add even and odd recurrent inputs
- * apart, as all of them wait for the step before. This depends on the layer alone: steps and windows,
- * and any number of threads, give the same bits.
- */
 INLINE void add_row(int32_t panels, vec a, const float *b, size_t b_panel, vec sum[2][4])
 {
 #pragma GCC unroll 2
@@ -280,13 +274,13 @@ INLINE void add_row(int32_t panels, vec a, const float *b, size_t b_panel, vec s
             sum[p][v] += a * load(b + (size_t)p * b_panel + v * W);
 }
 
-/* Even rows to `even`, odd ones to `odd`, which may be the same. */
+/* Inputs a[k] times rows of b: even ones to `even`, odd ones to `odd`, which may be the same. */
 INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float *b, size_t b_panel,
                      vec even[2][4], vec odd[2][4])
 {
     int32_t k = 0;
 #if W >= 8
-    /* One load gives four numbers: in what is near the loads are what takes the time. */
+    /* One load gives four inputs, a copy in each quarter: where b is near, loads take the time. */
     for (; k + 3 < count; k += 4, b += 16 * W) {
         const vec four = load_units(4, a + k);
         add_row(panels, spread(4, four, 0), b, b_panel, even);
@@ -320,6 +314,12 @@ INLINE void add_rows_apart(int32_t panels, const float *a, int32_t count, const 
             sum[p][v] += odd[p][v];
 }
 
+/*
+ * A batch of one row, as in a stream, has few chains of additions to hide their latency. So two panels
+ * are taken together where there are two; layers of no more than two add even and odd recurrent inputs
+ * apart, as all of them wait for the step before. This depends on the layer alone: steps and windows,
+ * and any number of threads, give the same bits.
+ */
 INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_forward *s,
                                 int32_t step, int32_t panel)
 {
@@ -357,24 +357,6 @@ INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_fo
                     here + (size_t)p * W + s->row, record + (size_t)p * s->gates_panel);
 }
 
-INLINE void cell_forward_step(const struct cell_forward *s, int32_t step)
-{
-    const bool back = goes_back(s, step);
-    int32_t begin = s->panel_begin, end = s->panel_end;
-    while (begin < end) {
-        const int32_t n = end - begin > 1 ? 2 : 1;
-        const int32_t panel = back ? end - n : begin;
-        if (n == 2)
-            cell_forward_single(2, false, s, step, panel);
-        else
-            cell_forward_single(1, false, s, step, panel);
-        if (back)
-            end -= n;
-        else
-            begin += n;
-    }
-}
-
 /* Functions of their own have small frames, which take time in a short call. */
 NOINLINE void cell_forward_narrow(const struct cell_forward *s)
 {
@@ -390,8 +372,21 @@ NOINLINE void cell_forward_pair(const struct cell_forward *s)
 
 NOINLINE void cell_forward_stream(const struct cell_forward *s)
 {
-    for (int32_t step = s->step_begin; step < s->step_end; step++)
-        cell_forward_step(s, step);
+    for (int32_t step = s->step_begin; step < s->step_end; step++) {
+        const bool back = goes_back(s, step);
+        for (int32_t begin = s->panel_begin, end = s->panel_end, n; begin < end;) {
+            n = end - begin > 1 ? 2 : 1;
+            const int32_t panel = back ? end - n : begin;
+            if (n == 2)
+                cell_forward_single(2, false, s, step, panel);
+            else
+                cell_forward_single(1, false, s, step, panel);
+            if (back)
+                end -= n;
+            else
+                begin += n;
+        }
+    }
 }
 
 #if W >= 8
@@ -446,6 +441,7 @@ static void cell_forward(const struct cell_forward *s)
         return;
     }
 #endif
+    /* Of at most two panels a thread has both, one or, without work, none. */
     const int32_t panels = s->panel_end - s->panel_begin;
     if (s->batch > 1)
         cell_forward_wide(s);

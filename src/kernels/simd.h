@@ -133,8 +133,8 @@ INLINE vec vabs(vec v)
 }
 
 /*
- * a * b + c with one rounding where the instruction set can. Compilers contract sums too, but with two
- * products they may take the one or the other, not the same in every copy of a function.
+ * a * b + c with one rounding, on the processors that have kernels of their own. Compilers contract sums
+ * too, but with two products they may take the one or the other, not the same in every copy of a function.
  */
 INLINE vec multiply_add(vec a, vec b, vec c)
 {
