@@ -6,14 +6,14 @@
  * step goes through the layers one after the other, as calls of a step have to.
  */
 
-#include "bench.h"
+#include "echo_by_hand.h"
 
 #include <immintrin.h>
 
 #include <math.h>
 #include <string.h>
 
-enum { T = 15, B = 5, L = 3, J = 0x00F0, F = 0x0F00, O = 0xF000 }; /* lanes of a gate */
+enum { J = 0x00F0, F = 0x0F00, O = 0xF000 }; /* lanes of a gate */
 
 typedef __m512 vec;
 typedef __m128 quarter;
@@ -28,9 +28,6 @@ static float bias, bias_slot, bias_grad;
 static quarter c[T + 1][L][B], h[T + 1][L][B], x[T][L][B], tanh_c[T][L][B];
 static vec gates[T][L][B], dgates[T][L][B]; /* activated; gradients before that */
 static float logit[80], slope[80];
-static const bench_work *work;
-static int window;
-static float loss;
 
 static inline vec set(float v)
 {
@@ -55,12 +52,12 @@ static inline vec logistic(vec v)
     return _mm512_div_ps(set(1), _mm512_add_ps(set(1), p));
 }
 
-static void forward(int t, int l)
+static void forward(int t, int l, const float *input)
 {
     const struct layer *p = &layers[l];
     for (int b = 0; b < B; b++) {
         const float *in = (float *)&x[t][l][b], *was = (float *)&h[t][l][b];
-        x[t][l][b] = l ? h[t + 1][l - 1][b] : _mm_set_ss(work->x[(window * T + t) * B + b]);
+        x[t][l][b] = l ? h[t + 1][l - 1][b] : _mm_set_ss(input[t * B + b]);
         vec z = _mm512_mask_add_ps(p->param[0], F, p->param[0], set(1)), r = _mm512_setzero_ps();
         for (int k = 0; k < (l ? 4 : 1); k++)
             z = FMA(set(in[k]), p->param[1 + k], z);
@@ -87,7 +84,7 @@ static float sum(quarter v)
 }
 
 /* Of two classes, by the difference of their logits. */
-static void cross_entropy(const int32_t *labels)
+static float cross_entropy(const int32_t *labels)
 {
     float exponent = 0;
     vec mantissa = set(1);
@@ -103,7 +100,7 @@ static void cross_entropy(const int32_t *labels)
         exponent += _mm512_mask_reduce_add_ps(valid, _mm512_getexp_ps(right));
         mantissa = _mm512_mask_mul_ps(mantissa, valid, mantissa, _mm512_getmant_ps(right, 0, 0));
     }
-    loss = (exponent + log2f(_mm512_reduce_mul_ps(mantissa))) * -0.693147181f / (T * B);
+    return (exponent + log2f(_mm512_reduce_mul_ps(mantissa))) * -0.693147181f / (T * B);
 }
 
 /* The gates' gradients by what is transposed. */
@@ -197,10 +194,10 @@ static void update(void)
     bias -= 0.6f * bias_grad / sqrtf(bias_slot);
 }
 
-static void iterate(void)
+float echo_iterate(const float *input, const int32_t *labels, bool goes_on)
 {
     quarter dh[L][B], dc[L][B], down[B];
-    if (window) {
+    if (goes_on) {
         memcpy(c[0], c[T], sizeof c[0]);
         memcpy(h[0], h[T], sizeof h[0]);
     } else {
@@ -209,8 +206,8 @@ static void iterate(void)
     }
     for (int t = 0; t < T; t++)
         for (int l = 0; l < L; l++)
-            forward(t, l);
-    cross_entropy(work->labels + window * T * B);
+            forward(t, l, input);
+    const float loss = cross_entropy(labels);
     memset(dh, 0, sizeof dh);
     memset(dc, 0, sizeof dc);
     readout_grad[0] = readout_grad[1] = _mm_setzero_ps();
@@ -221,7 +218,7 @@ static void iterate(void)
     for (int l = 0; l < L; l++)
         kernel_grad(l);
     update();
-    window = window + 1 < work->windows ? window + 1 : 0;
+    return loss;
 }
 
 const char *bench_name(void)
@@ -229,14 +226,8 @@ const char *bench_name(void)
     return "one page";
 }
 
-int bench_prepare(bench_kind kind, const bench_work *new_work, int threads)
+void echo_begin(const bench_work *work)
 {
-    (void)threads;
-    work = new_work;
-    if (kind != BENCH_ECHO || work->input != 1 || work->hidden != 4 || work->layers != L ||
-        work->batch != B || work->steps != T || work->outputs != 2)
-        return -1;
-    window = 0;
     for (int l = 0; l < L; l++) {
         struct layer *p = &layers[l];
         memset(p, 0, sizeof *p);
@@ -256,24 +247,4 @@ int bench_prepare(bench_kind kind, const bench_work *new_work, int threads)
     bias = work->readout_bias[1] - work->readout_bias[0];
     readout_slot[0] = readout_slot[1] = _mm_set1_ps(0.1f);
     bias_slot = 0.1f;
-    return 0;
-}
-
-size_t bench_bytes(void)
-{
-    return 0;
-}
-
-void bench_run(long count)
-{
-    while (count--)
-        iterate();
-}
-
-void bench_check(void)
-{
-    for (int32_t n = 0; n < work->windows; n++) {
-        iterate();
-        bench_put(&loss, 1);
-    }
 }

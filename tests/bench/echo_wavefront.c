@@ -10,7 +10,7 @@
  * rows 0 to 3 of their layer; vector 3 is row 4 of all layers, a layer in each group.
  */
 
-#include "bench.h"
+#include "echo_by_hand.h"
 
 #include <immintrin.h>
 
@@ -19,15 +19,13 @@
 
 #define UNSCALE -0.34657359f /* from the cell times -2 log2(e), as it is kept, to the cell */
 
-enum { T = 15, B = 5, L = 3, D = T + L - 1, PARAMS = 26 };
+enum { D = T + L - 1, PARAMS = 26 };
 
 typedef __m512 vec;
 /* Keeps the compiler from moving loads of weights out of a loop, to the stack. */
 #define STAY() __asm__ volatile("" ::: "memory")
 #define INLINE static inline __attribute__((always_inline))
 
-static const bench_work *work;
-static int window;
 static float loss;
 
 /* Numbers of a layer's first vector; kernel rows, then the bias: [i4 j4 f4 o4] each. */
@@ -466,19 +464,19 @@ INLINE void adagrad(void)
     }
 }
 
-INLINE void carry_state(void)
+INLINE void carry_state(bool goes_on)
 {
     for (int v = 0; v < 4; v++) {
-        at[0][v].c = window ? at[D][v].c : set(0);
-        at[0][v].h = window ? at[D][v].h : set(0);
+        at[0][v].c = goes_on ? at[D][v].c : set(0);
+        at[0][v].h = goes_on ? at[D][v].h : set(0);
     }
 }
 
-static void iterate(void)
+float echo_iterate(const float *x, const int32_t *labels, bool goes_on)
 {
-    carry_state();
-    forward(work->x + window * T * B);
-    loss_and_gradient(work->labels + window * T * B);
+    carry_state(goes_on);
+    forward(x);
+    loss_and_gradient(labels);
     backward();
     for (int from_h = 0; from_h < 2; from_h++) {
         kernel_grad(0, from_h, from_h ? 4 : 1);
@@ -488,7 +486,7 @@ static void iterate(void)
     }
     adagrad();
     spread_params();
-    window = window + 1 < work->windows ? window + 1 : 0;
+    return loss;
 }
 
 const char *bench_name(void)
@@ -496,14 +494,8 @@ const char *bench_name(void)
     return "wavefront";
 }
 
-int bench_prepare(bench_kind kind, const bench_work *new_work, int threads)
+void echo_begin(const bench_work *work)
 {
-    (void)threads;
-    work = new_work;
-    if (kind != BENCH_ECHO || work->input != 1 || work->hidden != 4 || work->layers != L ||
-        work->batch != B || work->steps != T || work->outputs != 2)
-        return -1;
-    window = 0;
     for (int l = 0; l < L; l++) {
         size_t rows = l ? 8 : 5;
         memcpy(&param[first[l]], work->kernel[l], rows * sizeof(vec));
@@ -519,24 +511,4 @@ int bench_prepare(bench_kind kind, const bench_work *new_work, int threads)
         ((float *)powers)[n] = exp2f((float)n / 32);
     memset(at, 0, sizeof at);
     spread_params();
-    return 0;
-}
-
-size_t bench_bytes(void)
-{
-    return 0;
-}
-
-void bench_run(long count)
-{
-    while (count--)
-        iterate();
-}
-
-void bench_check(void)
-{
-    for (int32_t n = 0; n < work->windows; n++) {
-        iterate();
-        bench_put(&loss, 1);
-    }
 }
