@@ -406,8 +406,8 @@ static const float *step_of(const float *array, int32_t step, int32_t batch, int
     return array ? array + (size_t)step * (size_t)batch * (size_t)numbers : NULL;
 }
 
-/* From the last chunk to the first. Not inline for the reason that forward is not, in forward.c. */
-static APART void backward(const struct mlstm_stack *stack, struct mlstm_state *state,
+/* From the last chunk to the first. */
+static void backward(const struct mlstm_stack *stack, struct mlstm_state *state,
                            const float *dy, const float *dh_top, const float *dc_top, float *dx,
                            struct mlstm_grads *grads)
 {

@@ -20,26 +20,12 @@
 
 #if defined(__x86_64__)
 
-#include <xmmintrin.h>
-
 struct float_mode {
     unsigned control; /* MXCSR, flags included */
 };
 
-static inline struct float_mode float_mode_enter(void)
-{
-    const struct float_mode callers = {_mm_getcsr()};
-    /* FTZ, DAZ and all masks. */
-    _mm_setcsr(0x8000 | 0x0040 | 0x1f80);
-    __asm__ volatile("" ::: "memory");
-    return callers;
-}
-
-static inline void float_mode_leave(struct float_mode callers)
-{
-    __asm__ volatile("" ::: "memory");
-    _mm_setcsr(callers.control);
-}
+struct float_mode float_mode_enter(void);
+void float_mode_leave(struct float_mode callers);
 
 #elif defined(__aarch64__)
 

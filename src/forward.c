@@ -301,12 +301,8 @@ static APART void forward_chunks(struct forward_pass pass)
     }
 }
 
-/*
- * All steps. Not inline: processors guess from the branches before what is loaded into the mode, and
- * where those are the caller's the guess may be wrong in every call. MLSTM_OK, so that it can end the
- * public functions.
- */
-static APART mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state *state,
+/* All steps. MLSTM_OK, so that it can end the public functions. */
+static mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state *state,
                                   const float *x, int32_t steps, float *y)
 {
     const struct float_mode callers = float_mode_enter();
