@@ -12,7 +12,7 @@
  */
 #define LOAD_MODE(control)                                                                         \
     __asm__ volatile("jmp 1f\n\t.p2align 5\n1:\n\t"                                                \
-                     ".rept 8\n\tjmp 2f\n\t.skip 6, 0x90\n2:\n\t.endr\n\t"                        \
+                     ".rept 8\n\tjmp 2f\n\t.skip 6, 0x90\n2:\n\t.endr\n\t"                         \
                      "ldmxcsr %0"                                                                  \
                      :                                                                             \
                      : "m"(control)                                                                \

@@ -303,7 +303,7 @@ static APART void forward_chunks(struct forward_pass pass)
 
 /* All steps. MLSTM_OK, so that it can end the public functions. */
 static mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state *state,
-                                  const float *x, int32_t steps, float *y)
+                            const float *x, int32_t steps, float *y)
 {
     const struct float_mode callers = float_mode_enter();
     if (is_direct(state, steps)) {

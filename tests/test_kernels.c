@@ -83,6 +83,18 @@ static void activations_at_the_edges(void **state)
     assert_true(isnan(s[4]) && isnan(t[4]));
 }
 
+/* Where tanh is its argument, to the last bits and not only within 2e-7. */
+static void small_numbers_keep_their_digits(void **state)
+{
+    (void)state;
+    for (float x = 1e-30f; x < 1e-5f; x *= 1.7f) {
+        float y;
+        kernels_get()->tanh(&x, &y, 1);
+        if (!(fabsf(y - x) <= 1e-6f * x))
+            fail_msg("at %g it is %g", (double)x, (double)y);
+    }
+}
+
 enum { SLACK = 64 };
 
 /* An array of random numbers with a margin of the same behind it. */
@@ -282,10 +294,14 @@ static void transposes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_environment_chooses), cmocka_unit_test(activations_are_exact),
-        cmocka_unit_test(activations_at_the_edges), cmocka_unit_test(products),
+        cmocka_unit_test(the_environment_chooses),
+        cmocka_unit_test(activations_are_exact),
+        cmocka_unit_test(activations_at_the_edges),
+        cmocka_unit_test(small_numbers_keep_their_digits),
+        cmocka_unit_test(products),
         cmocka_unit_test(products_keep_to_their_rows),
-        cmocka_unit_test(outer_products),          cmocka_unit_test(transposes),
+        cmocka_unit_test(outer_products),
+        cmocka_unit_test(transposes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
