@@ -41,11 +41,14 @@ static void take_gradients(const struct backward_pass *pass, struct worker *work
     const struct layer *top = layout_top(layout);
     const struct matrix *m = layout_readout(layout);
     const size_t row = out_row(state, layout->layers - 1);
-    const struct range own = share_rows(worker, pass->steps * state->batch);
-    fill_out(pass, pass->dh_top, m ? NULL : pass->dy, (size_t)top->outputs, state->dh_out, own);
-    fill_out(pass, pass->dc_top, NULL, (size_t)top->cells, state->dc_out, own);
-    if (m && pass->dy)
-        pack_panels(state, m, (struct rows){pass->dy, (size_t)m->units}, own, own.begin);
+    const struct stripes all = share_steps(worker, state->batch, pass->steps);
+    for (int32_t i = 0; i <= all.more; i++) {
+        const struct range own = stripe(&all, i);
+        fill_out(pass, pass->dh_top, m ? NULL : pass->dy, (size_t)top->outputs, state->dh_out, own);
+        fill_out(pass, pass->dc_top, NULL, (size_t)top->cells, state->dc_out, own);
+        if (m && pass->dy)
+            pack_panels(state, m, (struct rows){pass->dy, (size_t)m->units}, own, own.begin);
+    }
     worker_wait(worker);
     if (!state->limited)
         return;
@@ -84,7 +87,7 @@ static void backward_readout(const struct backward_pass *pass, struct worker *wo
         const struct target to =
             part_target(given[p] ? PRODUCT_ADD : PRODUCT_ZERO, outs[p], row, part);
         matrix_multiply_back(pass->stack, state, m, p, state->dy, &to,
-                             share_blocks(worker, part, pass->steps * state->batch));
+                             share_chunk(worker, state, pass->steps, part->blocks));
         if (pass->grads)
             add_gradient(pass, m, p, inputs[p], state->dy, worker);
     }
@@ -267,7 +270,7 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
         plain_backward_steps(pass, direction, dh, dc, given ? dx->c : NULL, worker);
     if (dx && !given)
         matrix_multiply_back(pass->stack, state, m, PART_X, state->dgates, dx,
-                             rows_left(share_blocks(worker, x, pass->steps * state->batch), state));
+                             share_chunk(worker, state, pass->steps, x->blocks));
     if (pass->grads) {
         const struct rows h = special_recurrent_input(state, direction, pass->first);
         if (d->biased && d->gain == NONE)
@@ -407,9 +410,8 @@ static const float *step_of(const float *array, int32_t step, int32_t batch, int
 }
 
 /* From the last chunk to the first. */
-static void backward(const struct mlstm_stack *stack, struct mlstm_state *state,
-                           const float *dy, const float *dh_top, const float *dc_top, float *dx,
-                           struct mlstm_grads *grads)
+static void backward(const struct mlstm_stack *stack, struct mlstm_state *state, const float *dy,
+                     const float *dh_top, const float *dc_top, float *dx, struct mlstm_grads *grads)
 {
     const struct layout *layout = state->layout;
     const int32_t batch = state->batch;

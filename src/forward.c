@@ -19,9 +19,8 @@ static void multiply_input(const struct forward_pass *pass, int32_t direction, s
                               .row = (size_t)m->width,
                               .panel = preact_panel,
                               .columns = m->panels * m->width};
-    matrix_multiply(
-        pass->stack, m, PART_X, x, &to,
-        rows_left(share_panels(worker, m, pass->steps * pass->state->batch), pass->state));
+    matrix_multiply(pass->stack, m, PART_X, x, &to,
+                    share_chunk(worker, pass->state, pass->steps, m->panels));
     worker_wait(worker);
 }
 
@@ -174,19 +173,24 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     const struct mlstm_state *state = pass->state;
     const struct layout *layout = state->layout;
     const struct matrix *m = layout_readout(layout);
-    const int32_t rows = pass->steps * state->batch;
     if (!m) {
-        copy_outputs(state, h, share_rows(worker, rows), pass->y);
+        const struct stripes own = share_steps(worker, state->batch, pass->steps);
+        for (int32_t i = 0; i <= own.more; i++)
+            copy_outputs(state, h, stripe(&own, i), pass->y);
         return;
     }
-    const struct grid grid = share_panels(worker, m, rows);
+    const struct grid grid = share_chunk(worker, state, pass->steps, m->panels);
     struct product product = state->readout;
     product.a = readout_input(layout, top_cells(state, state->position).at, h.at);
     product.c = pass->y;
     product.row_begin = grid.row.begin;
     product.row_end = grid.row.end;
+    product.more = grid.more;
+    product.apart = grid.apart;
     product.panel_begin = grid.panel.begin;
     product.panel_end = grid.panel.end;
+    product.runs = grid.runs;
+    product.run_count = grid.run_count;
     layout->kernels->product(&product);
     if (layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H) && product.segments == 1) {
         const struct target to = {PRODUCT_ADD, pass->y, product.c_row, 0, product.columns};

@@ -39,6 +39,39 @@ static inline struct range share_rows(const struct worker *worker, int32_t rows)
     return own;
 }
 
+/* Rows, and the same ones `more` times again, `apart` further each time. */
+struct stripes {
+    struct range row;
+    int32_t more, apart;
+};
+
+/*
+ * A worker's rows of the batch at every step, where it has enough of them: what it wrote of one layer is what it
+ * reads in the next, and need not come from another core.
+ */
+static inline bool own_stripes(const struct worker *worker, int32_t batch, int32_t steps,
+                               struct stripes *own)
+{
+    own->more = steps - 1;
+    own->apart = batch;
+    return worker->count > 1 && worker_rows(worker, batch, &own->row);
+}
+
+/* This worker's rows of all steps where each is computed as a whole. */
+static inline struct stripes share_steps(const struct worker *worker, int32_t batch, int32_t steps)
+{
+    struct stripes own;
+    if (own_stripes(worker, batch, steps, &own))
+        return own;
+    return (struct stripes){share_rows(worker, steps * batch), 0, 0};
+}
+
+static inline struct range stripe(const struct stripes *stripes, int32_t index)
+{
+    const int32_t first = index * stripes->apart;
+    return (struct range){stripes->row.begin + first, stripes->row.end + first};
+}
+
 /*
  * The next rows before `end`, from the end of `run` on, that follow each other and have a step in
  * `slot`. All of them at once where rows have no ends.

@@ -7,6 +7,7 @@
 /* Rows and panels, or blocks, of a product that are computed in one call. */
 struct grid {
     struct range row, panel;
+    int32_t more, apart;    /* as in struct stripes */
     const struct run *runs; /* NULL for all rows */
     int32_t run_count;
 };
@@ -53,11 +54,16 @@ static inline struct grid share_blocks(const struct worker *worker, const struct
     return grid;
 }
 
-/* The same without rows of a chunk that have ended. */
-static inline struct grid rows_left(struct grid grid, const struct mlstm_state *state)
+/* This worker's part of all steps of a chunk, without rows that have ended, and of so many panels or blocks. */
+static inline struct grid share_chunk(const struct worker *worker, const struct mlstm_state *state,
+                                      int32_t steps, int32_t panels)
 {
-    grid.runs = state->limited ? state->runs : NULL;
-    grid.run_count = state->run_count;
+    struct stripes own;
+    if (!state->limited && own_stripes(worker, state->batch, steps, &own))
+        return (struct grid){
+            .row = own.row, .panel = {0, panels}, .more = own.more, .apart = own.apart};
+    struct grid grid = {.runs = state->limited ? state->runs : NULL, .run_count = state->run_count};
+    worker_share(worker, steps * state->batch, panels, &grid.row, &grid.panel);
     return grid;
 }
 

@@ -41,8 +41,10 @@ static int32_t pass_threads(const struct mlstm_state *state)
 void state_run_team(struct mlstm_state *state, int32_t steps,
                     void (*work)(void *context, struct worker *worker), void *context)
 {
-    const bool shared = state->step_work * steps >= WORTH_WAKING || team_is_awake(state->team);
-    team_run(state->team, shared ? pass_threads(state) : 1, work, context);
+    const int32_t threads = pass_threads(state);
+    const bool shared =
+        threads > 1 && (state->step_work * steps >= WORTH_WAKING || team_is_awake(state->team));
+    team_run(state->team, shared ? threads : 1, work, context);
 }
 
 /*

@@ -44,9 +44,10 @@ struct product {
     size_t c_panel;  /* floats between the same row in neighbouring panels */
     int32_t columns; /* of C, in all panels */
     int32_t row_begin, row_end;
+    int32_t more, apart; /* the same rows so many times more, so many rows further each time */
     int32_t panel_begin, panel_end;
     int32_t back; /* from the last panel to the first */
-    const struct run *runs; /* of which these rows are computed; NULL for all */
+    const struct run *runs; /* of which these rows are computed; NULL for all, or with `more` */
     int32_t run_count;
 };
 

@@ -80,12 +80,16 @@ INLINE void product_rows(int32_t vectors, const struct product *p, const struct 
 INLINE void product_slice(int32_t vectors, const struct product *p, const struct slice *slice,
                           int32_t panel)
 {
-    const struct run all = {p->row_begin, p->row_end};
-    const int32_t count = p->runs ? p->run_count : 1;
-    for (int32_t i = 0; i < count; i++) {
-        const struct run run = p->runs ? p->runs[i] : all;
-        product_rows(vectors, p, slice, panel, run.begin > all.begin ? run.begin : all.begin,
-                     run.end < all.end ? run.end : all.end);
+    const int32_t begin = p->row_begin, end = p->row_end;
+    if (!p->runs) {
+        for (int32_t i = 0, first = 0; i <= p->more; i++, first += p->apart)
+            product_rows(vectors, p, slice, panel, first + begin, first + end);
+        return;
+    }
+    for (int32_t i = 0; i < p->run_count; i++) {
+        const struct run run = p->runs[i];
+        product_rows(vectors, p, slice, panel, run.begin > begin ? run.begin : begin,
+                     run.end < end ? run.end : end);
     }
 }
 
@@ -120,7 +124,7 @@ INLINE void product_panels(int32_t vectors, const struct product *p)
 /* A few rows of a narrow matrix, such as a readout at one step: a single tile, without the loops around it. */
 INLINE bool is_one_tile(const struct product *p)
 {
-    return p->width == W && p->panel_begin == 0 && p->panel_end == 1 && !p->runs &&
+    return p->width == W && p->panel_begin == 0 && p->panel_end == 1 && !p->runs && !p->more &&
            p->row_end > p->row_begin && p->row_end - p->row_begin <= tile_rows(1) &&
            p->segments * p->length <= PRODUCT_DEPTH;
 }
