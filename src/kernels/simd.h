@@ -133,8 +133,8 @@ INLINE vec vabs(vec v)
 }
 
 /*
- * a * b + c with one rounding, on the processors that have kernels of their own. Compilers contract sums
- * too, but with two products they may take the one or the other, not the same in every copy of a function.
+ * a * b + c with one rounding, wherever compilers may contract sums: with two products they take the one or
+ * the other, not the same in every copy of a function.
  */
 INLINE vec multiply_add(vec a, vec b, vec c)
 {
@@ -144,6 +144,8 @@ INLINE vec multiply_add(vec a, vec b, vec c)
     return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #elif defined(__aarch64__)
     return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#elif defined(__FMA__)
+    return (vec)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
 #else
     return a * b + c;
 #endif
