@@ -287,7 +287,7 @@ static void forward_some(struct forward_pass pass)
         }
         state_find_runs(state, state->position, pass.steps);
     }
-    state_run(state, pass.steps, forward_chunk, &pass);
+    state_run(state, state->forward_paces, pass.steps, forward_chunk, &pass);
     if (pass.y && state->limited)
         state_clear_ended(state, state->position, pass.steps, pass.y, (size_t)state->outputs);
     state->position += pass.steps;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
 #include "state.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "alloc.h"
 #include "junction.h"
@@ -23,7 +25,7 @@ static int32_t at_least_one(int32_t a)
     return a < 1 ? 1 : a;
 }
 
-/* From so much work in a pass on threads are woken for it. From WORTH_SHARING on they have a part if awake. */
+/* A pass of so much work is worth waking threads for. */
 #define WORTH_WAKING 2e6
 /* What n threads do between two meetings, divided by n * n: there is more for each, as more have to meet. */
 #define WORTH_MEETING 2.5e4
@@ -38,13 +40,32 @@ static int32_t pass_threads(const struct mlstm_state *state)
     return n < state->threads ? n : state->threads;
 }
 
-void state_run_team(struct mlstm_state *state, int32_t steps,
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps,
                     void (*work)(void *context, struct worker *worker), void *context)
 {
+    struct team *team = state->team;
+    struct pace *pace = pace_of(paces, steps);
     const int32_t threads = pass_threads(state);
-    const bool shared =
-        threads > 1 && (state->step_work * steps >= WORTH_WAKING || team_is_awake(state->team));
-    team_run(state->team, shared ? threads : 1, work, context);
+    if (threads == 1) {
+        work(context, &(struct worker){.count = 1});
+        return;
+    }
+    const bool timed = pace_is_timed(pace);
+    const int64_t begin = timed ? now() : 0;
+    bool shared = pace_is_shared(pace);
+    if (shared && state->step_work * steps < WORTH_WAKING && !team_is_awake(team)) {
+        team_wake(team);
+        shared = false;
+    }
+    team_run(team, shared ? threads : 1, work, context);
+    pace_note(pace, timed ? (double)(now() - begin) / steps : 0, team_slept(team));
 }
 
 /*
@@ -196,6 +217,8 @@ mlstm_status mlstm_state_set_threads(mlstm_state *state, int32_t threads)
     team_destroy(state->team);
     state->team = team;
     state->threads = threads;
+    memset(state->forward_paces, 0, sizeof state->forward_paces);
+    memset(state->backward_paces, 0, sizeof state->backward_paces);
     return MLSTM_OK;
 }
 

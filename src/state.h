@@ -7,6 +7,7 @@
 #include <mlstm/state.h>
 
 #include "layout.h"
+#include "pace.h"
 #include "thread.h"
 
 /* Arrays of one direction of a layer, all in the state's one arena. */
@@ -79,7 +80,8 @@ struct mlstm_state {
     bool final_given;
     bool learned; /* the window begins with the learned state */
     int32_t threads;
-    struct team *team;                /* NULL for one thread */
+    struct team *team; /* NULL for one thread */
+    struct pace forward_paces[PACES], backward_paces[PACES];
     double step_work, recurrent_work; /* see count_work */
 
     bool training;
@@ -127,18 +129,18 @@ static inline bool state_is_alone(const struct mlstm_state *state, int32_t steps
     return !state->team || state->step_work * steps < WORTH_SHARING;
 }
 
-/* Runs a pass over so many steps on as many of the team's threads as have enough to do. */
-void state_run_team(struct mlstm_state *state, int32_t steps,
+/* Runs a pass over so many steps on as many of the team's threads as make it faster. */
+void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps,
                     void (*work)(void *context, struct worker *worker), void *context);
 
 /* The same, which is a call where the thread that calls is alone. */
-static inline void state_run(struct mlstm_state *state, int32_t steps,
+static inline void state_run(struct mlstm_state *state, struct pace *paces, int32_t steps,
                              void (*work)(void *context, struct worker *worker), void *context)
 {
     if (state_is_alone(state, steps))
         work(context, &(struct worker){.count = 1});
     else
-        state_run_team(state, steps, work, context);
+        state_run_team(state, paces, steps, work, context);
 }
 
 /* A state for inference moves through this many slots before it goes back to the first. */

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "alloc.h"
@@ -15,19 +14,6 @@
 
 /* How often to look before going to sleep: for some ten microseconds. */
 #define LOOKS 2000
-
-/* Nanoseconds from one pass to the next in which helpers are still looking. */
-#define LOOKED_FOR 5000
-
-/*
- * On a busy machine somebody sleeps in small passes, again and again in a hundred of them, or does not come
- * when called so many times. Then some small passes go without helpers: more each time, and fewer again as
- * passes go well.
- */
-#define SLEEPS 3
-#define CALLS 50
-#define LEAST_ALONE 500
-#define MOST_ALONE 64000
 
 struct helper {
     struct team *team;
@@ -50,11 +36,6 @@ struct team {
     atomic_uint pass;      /* its number */
     atomic_int unfinished; /* helpers that are not done with it */
     atomic_int sleeping;   /* threads that wait for `wake`, or have not begun */
-    int64_t last_alone;    /* when the last pass without helpers ended, in nanoseconds */
-    int32_t sleeps;        /* a hundred for each, less the small passes since */
-    int32_t calls;         /* in vain, for the helpers to wake */
-    int32_t passes_alone;  /* how many still come, */
-    int32_t next_alone;    /* and how many the next time */
     atomic_bool slept;     /* somebody, in a pass */
 
     _Alignas(64) atomic_int arrived;
@@ -226,7 +207,6 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
     made->allocator = *allocator;
     made->process = getpid();
     made->threads = threads;
-    made->next_alone = LEAST_ALONE;
     made->helpers = helpers;
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->wake, NULL);
@@ -250,46 +230,21 @@ void team_destroy(struct team *team)
     team_free(team);
 }
 
-static int64_t now(void)
+bool team_is_awake(const struct team *team)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+    return atomic_load(&team->sleeping) == 0;
 }
 
-/* The helpers are not worth it for a while. */
-static void leave_alone(struct team *team)
+void team_wake(struct team *team)
 {
-    team->sleeps = 0;
-    team->calls = 0;
-    team->passes_alone = team->next_alone;
-    team->next_alone = team->next_alone < MOST_ALONE ? 2 * team->next_alone : MOST_ALONE;
+    if (has_helpers(team))
+        wake_sleepers(team);
 }
 
-bool team_is_awake(struct team *team)
+bool team_slept(struct team *team)
 {
-    if (team->passes_alone > 0) {
-        team->passes_alone--;
-        return false;
-    }
-    if (atomic_load(&team->sleeping) > 0) {
-        if (has_helpers(team) && now() - team->last_alone < LOOKED_FOR) {
-            wake_sleepers(team);
-            if (++team->calls == CALLS)
-                leave_alone(team);
-        }
-        return false;
-    }
-    team->calls = 0;
-    if (atomic_exchange_explicit(&team->slept, false, memory_order_relaxed))
-        team->sleeps += 100;
-    else if (team->sleeps > 0)
-        team->sleeps--;
-    else if (team->next_alone > LEAST_ALONE)
-        team->next_alone--;
-    if (team->sleeps > 100 * (SLEEPS - 1))
-        leave_alone(team);
-    return team->passes_alone == 0;
+    return atomic_load_explicit(&team->slept, memory_order_relaxed) &&
+           atomic_exchange_explicit(&team->slept, false, memory_order_relaxed);
 }
 
 void team_run(struct team *team, int32_t threads,
@@ -300,7 +255,6 @@ void team_run(struct team *team, int32_t threads,
         self.count = threads < team->threads ? threads : team->threads;
     if (self.count == 1) {
         work(context, &self);
-        team->last_alone = now();
         return;
     }
     team->work = work;

@@ -14,11 +14,10 @@ struct team;
 mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, struct team **team);
 void team_destroy(struct team *team); /* NULL is left alone */
 
-/*
- * Whether the helpers can begin a small pass at once. Where passes come so fast that they would not go to
- * sleep again, they are woken for the next ones.
- */
-bool team_is_awake(struct team *team);
+/* Whether the helpers can begin a pass at once; wakes them for a later one; whether anybody slept in a pass since. */
+bool team_is_awake(const struct team *team);
+void team_wake(struct team *team);
+bool team_slept(struct team *team);
 
 /* One thread's part in a pass. */
 struct worker {
