@@ -34,7 +34,7 @@ bool pace_is_timed(const struct pace *pace)
     return pace->phase != PACE_SETTLED;
 }
 
-static void enter(struct pace *pace, int phase)
+static void enter(struct pace *pace, enum pace_phase phase)
 {
     pace->phase = phase;
     pace->passes = 0;

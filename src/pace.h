@@ -5,13 +5,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum pace_phase { PACE_TRY_SHARED, PACE_TRY_ALONE, PACE_SETTLED };
+
 /*
  * Whether passes of one kind go faster with helpers. What meetings cost depends on where the system lets
  * the threads run and on what else does, so it is tried: some passes shared, some alone, and then many of
  * the faster way. It begins as zeros.
  */
 struct pace {
-    enum { PACE_TRY_SHARED, PACE_TRY_ALONE, PACE_SETTLED } phase;
+    enum pace_phase phase;
     int32_t passes;                 /* of this phase so far, */
     double time;                    /* and how long they took, but for those that do not count */
     double shared_time, alone_time; /* of a pass when it was last tried */
