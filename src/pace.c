@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "pace.h"
 
-/* Passes of a trial, and how many of them do not count: helpers wake up, caches change their contents. */
-#define SHARED_PASSES 24
-#define SHARED_WARM 16
-#define ALONE_PASSES 4
-#define ALONE_WARM 1
+/* Nanoseconds for helpers to wake up, before passes count. */
+#define WAKING_TIME 1e5
 
-/* The end of a trial that takes as long as so many passes alone: helpers have to wait for their core. */
-#define HOPELESS 100
+/* A trial is so many passes that count, and as many as take so long. */
+#define ENOUGH 3
+#define ENOUGH_TIME 3e4
 
-#define LEAST_STRETCH 256
-#define MOST_STRETCH 8192
-#define MOST_HOPELESS_STRETCH 65536
-#define LEAST_PATIENCE 8
-#define MOST_PATIENCE 1024
+/* It ends at once where helpers have to wait for a core: with so many times as long as alone, and so long more. */
+#define HOPELESS 10
+#define HOPELESS_TIME 5e5
+
+/* So many times what its slower passes cost comes before the next one; each time that it confirms the last, twice as much. */
+#define WORTH_TRYING 8
+#define MOST_DOUBLINGS 5
+
+/* A pass in which somebody slept brings the next one as near as so many others. */
+#define SLEPT 8
 
 struct pace *pace_of(struct pace *paces, int32_t steps)
 {
@@ -26,7 +29,7 @@ struct pace *pace_of(struct pace *paces, int32_t steps)
 
 bool pace_is_shared(const struct pace *pace)
 {
-    return pace->phase == PACE_TRY_SHARED || (pace->phase == PACE_SETTLED && pace->shared);
+    return pace->phase == PACE_TRY_SHARED || (pace->phase == PACE_SETTLED && !pace->alone);
 }
 
 bool pace_is_timed(const struct pace *pace)
@@ -34,59 +37,69 @@ bool pace_is_timed(const struct pace *pace)
     return pace->phase != PACE_SETTLED;
 }
 
-static void enter(struct pace *pace, enum pace_phase phase)
+static void settle(struct pace *pace)
 {
+    const struct pace_trial *shared = &pace->trials[PACE_TRY_SHARED];
+    const struct pace_trial *alone = &pace->trials[PACE_TRY_ALONE];
+    const bool better = alone->rate <= shared->rate;
+    const struct pace_trial *fast = better ? alone : shared, *slow = better ? shared : alone;
+    if (better != pace->alone)
+        pace->confirmed = 0;
+    else if (pace->confirmed < MOST_DOUBLINGS)
+        pace->confirmed++;
+    const double cost = slow->time - slow->steps * fast->rate;
+    const double enough = cost * (WORTH_TRYING << pace->confirmed) / fast->rate;
+    const double least = 4 * (shared->steps + alone->steps);
+    pace->left = enough > least ? enough : least;
+    pace->alone = better;
+    pace->phase = PACE_SETTLED;
+}
+
+static bool is_hopeless(const struct pace *pace)
+{
+    const struct pace_trial *shared = &pace->trials[PACE_TRY_SHARED];
+    const double alone = shared->steps * pace->trials[PACE_TRY_ALONE].rate;
+    return pace->phase == PACE_TRY_SHARED && alone > 0 &&
+           shared->time > HOPELESS * alone + HOPELESS_TIME;
+}
+
+static void try_next(struct pace *pace, enum pace_phase phase)
+{
+    const double rate = pace->trials[phase].rate;
+    pace->trials[phase] = (struct pace_trial){.rate = rate};
     pace->phase = phase;
-    pace->passes = 0;
-    pace->time = 0;
 }
 
-static int32_t twice(int32_t now, int32_t most)
+static void note_trial(struct pace *pace, int32_t steps, double time)
 {
-    return now > most / 2 ? most : 2 * now;
-}
-
-static void settle(struct pace *pace, bool shared, int32_t most)
-{
-    if (pace->stretch == 0 || shared != pace->shared) {
-        pace->stretch = LEAST_STRETCH;
-        pace->patience = LEAST_PATIENCE;
-    } else if (pace->sleeps >= pace->patience) {
-        pace->patience = twice(pace->patience, MOST_PATIENCE);
-    } else {
-        pace->stretch = twice(pace->stretch, most);
+    struct pace_trial *trial = &pace->trials[pace->phase];
+    trial->time += time;
+    trial->steps += steps;
+    if (trial->warm) {
+        trial->counted_time += time;
+        trial->counted_steps += steps;
+        trial->counted++;
     }
-    pace->shared = shared;
-    pace->sleeps = 0;
-    enter(pace, PACE_SETTLED);
+    trial->warm = pace->phase == PACE_TRY_ALONE || trial->time >= WAKING_TIME;
+    if (is_hopeless(pace)) {
+        trial->rate = trial->time / trial->steps;
+        settle(pace);
+    } else if (trial->counted >= ENOUGH && trial->counted_time >= ENOUGH_TIME) {
+        trial->rate = trial->counted_time / trial->counted_steps;
+        if (pace->phase == PACE_TRY_SHARED)
+            try_next(pace, PACE_TRY_ALONE);
+        else
+            settle(pace);
+    }
 }
 
-void pace_note(struct pace *pace, double time, bool slept)
+void pace_note(struct pace *pace, int32_t steps, double time, bool slept)
 {
-    pace->passes++;
-    pace->time += time;
-    switch (pace->phase) {
-    case PACE_TRY_SHARED:
-        if (pace->alone_time > 0 && pace->time > HOPELESS * pace->alone_time)
-            settle(pace, false, MOST_HOPELESS_STRETCH);
-        else if (pace->passes == SHARED_WARM)
-            pace->time = 0;
-        else if (pace->passes == SHARED_PASSES) {
-            pace->shared_time = pace->time / (SHARED_PASSES - SHARED_WARM);
-            enter(pace, PACE_TRY_ALONE);
-        }
-        break;
-    case PACE_TRY_ALONE:
-        if (pace->passes == ALONE_WARM)
-            pace->time = 0;
-        else if (pace->passes == ALONE_PASSES) {
-            pace->alone_time = pace->time / (ALONE_PASSES - ALONE_WARM);
-            settle(pace, pace->shared_time < pace->alone_time, MOST_STRETCH);
-        }
-        break;
-    default:
-        pace->sleeps += slept;
-        if (pace->passes >= pace->stretch || pace->sleeps >= pace->patience)
-            enter(pace, PACE_TRY_SHARED);
+    if (pace->phase != PACE_SETTLED) {
+        note_trial(pace, steps, time);
+        return;
     }
+    pace->left -= slept ? SLEPT * (double)steps : steps;
+    if (pace->left <= 0)
+        try_next(pace, PACE_TRY_SHARED);
 }

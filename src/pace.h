@@ -7,22 +7,26 @@
 
 enum pace_phase { PACE_TRY_SHARED, PACE_TRY_ALONE, PACE_SETTLED };
 
+/* One way to run passes, as it was last tried. */
+struct pace_trial {
+    double time, steps;                 /* nanoseconds and steps of all its passes, */
+    double counted_time, counted_steps; /* and of those after the first ones, */
+    int32_t counted;                    /* of which there were so many */
+    bool warm;                          /* the first ones are over */
+    double rate;                        /* nanoseconds a step */
+};
+
 /*
  * Whether passes of one kind go faster with helpers. What meetings cost depends on where the system lets
- * the threads run and on what else does, so it is tried: some passes shared, some alone, and then many of
- * the faster way. It begins as zeros.
+ * the threads run and on what else does, so it is tried: some passes shared, some alone, and then the
+ * faster way for as long as makes up for the slower passes of the trial. It begins as zeros.
  */
 struct pace {
     enum pace_phase phase;
-    int32_t passes;                 /* of this phase so far, */
-    double time;                    /* and how long they took, but for those that do not count */
-    double shared_time, alone_time; /* of a pass when it was last tried */
-    /*
-     * What is settled holds for a stretch of passes, or until somebody has slept in more of them than
-     * patience allows. Both grow with each trial that has changed nothing.
-     */
-    bool shared;
-    int32_t stretch, patience, sleeps;
+    struct pace_trial trials[2]; /* shared, and alone */
+    bool alone;                  /* what is settled, */
+    double left;                 /* for so many steps more */
+    int32_t confirmed;           /* so often since it last changed */
 };
 
 /* Passes of 1 step, 2 or 3, 4 to 7 and so on are kinds; the last one has all that are longer. */
@@ -33,7 +37,7 @@ struct pace *pace_of(struct pace *paces, int32_t steps);
 bool pace_is_shared(const struct pace *pace);
 bool pace_is_timed(const struct pace *pace);
 
-/* After a pass: how long it took, if that was asked for, and whether somebody slept in it. */
-void pace_note(struct pace *pace, double time, bool slept);
+/* After a pass: its nanoseconds, if they were asked for, and whether somebody slept in it. */
+void pace_note(struct pace *pace, int32_t steps, double time, bool slept);
 
 #endif

@@ -65,7 +65,7 @@ void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps
         shared = false;
     }
     team_run(team, shared ? threads : 1, work, context);
-    pace_note(pace, timed ? (double)(now() - begin) / steps : 0, team_slept(team));
+    pace_note(pace, steps, timed ? (double)(now() - begin) : 0, team_slept(team));
 }
 
 /*

@@ -4,59 +4,69 @@
 
 #include "support.h"
 
-/* How long a pass takes with helpers and without; whether somebody sleeps in a shared one. */
+/* Nanoseconds of a step with helpers and without; whether somebody sleeps in a shared pass. */
 struct world {
     double shared, alone;
     bool sleeps;
 };
 
-static bool step(struct pace *pace, struct world world)
+enum { STEPS = 4 };
+
+/* What a number of passes has taken, and how many of them were shared. */
+struct sum {
+    double time;
+    int32_t shared;
+};
+
+static void step(struct pace *pace, struct world world, int32_t steps, struct sum *sum)
 {
     const bool shared = pace_is_shared(pace), timed = pace_is_timed(pace);
-    pace_note(pace, !timed ? 0 : shared ? world.shared : world.alone, shared && world.sleeps);
-    return shared;
+    const double time = steps * (shared ? world.shared : world.alone);
+    sum->time += time;
+    sum->shared += shared;
+    pace_note(pace, steps, timed ? time : 0, shared && world.sleeps);
 }
 
-/* How many of so many passes were shared. */
-static int32_t run(struct pace *pace, struct world world, int32_t passes)
+static struct sum run(struct pace *pace, struct world world, int32_t passes)
 {
-    int32_t shared = 0;
+    struct sum sum = {0};
     for (int32_t i = 0; i < passes; i++)
-        shared += step(pace, world);
-    return shared;
+        step(pace, world, STEPS, &sum);
+    return sum;
 }
 
-static void settle(struct pace *pace, struct world world)
-{
-    while (pace_is_timed(pace))
-        step(pace, world);
-}
-
-static const struct world near = {.shared = 6, .alone = 10}, far = {.shared = 11, .alone = 10};
+static const struct world near = {.shared = 600, .alone = 1000};
+static const struct world far = {.shared = 3000, .alone = 1000};
 
 static void the_first_passes_are_shared(void **state)
 {
     (void)state;
     struct pace pace = {0};
-    assert_int_equal(run(&pace, far, 20), 20);
+    assert_int_equal(run(&pace, far, 10).shared, 10);
 }
 
-static void the_faster_way_is_taken(void **state)
+/* Passes of microseconds and of milliseconds. */
+static void trials_cost_little(void **state)
 {
     (void)state;
-    struct pace one = {0}, other = {0};
-    assert_true(run(&one, near, 100000) > 99000);
-    assert_true(run(&other, far, 100000) < 1000);
+    for (double length = 1; length < 2000; length *= 3) {
+        struct pace one = {0}, other = {0};
+        const struct world good = {600 * length, 1000 * length, false};
+        const struct world bad = {3000 * length, 1000 * length, false};
+        run(&one, good, 2000);
+        run(&other, bad, 2000);
+        assert_true(run(&one, good, 20000).time < 1.02 * STEPS * 20000 * good.shared);
+        assert_true(run(&other, bad, 20000).time < 1.02 * STEPS * 20000 * bad.alone);
+    }
 }
 
 static void waking_up_does_not_count(void **state)
 {
     (void)state;
-    const struct world asleep = {.shared = 500, .alone = 10};
+    const struct world asleep = {.shared = 50000, .alone = 1000};
     struct pace pace = {0};
-    run(&pace, asleep, 16);
-    settle(&pace, near);
-    assert_true(pace_is_shared(&pace));
+    run(&pace, asleep, 1);
+    assert_true(run(&pace, near, 10000).shared > 9500);
 }
 
 static void changes_are_noticed(void **state)
@@ -65,41 +75,63 @@ static void changes_are_noticed(void **state)
     struct pace pace = {0};
     run(&pace, near, 100000);
     run(&pace, far, 10000);
-    assert_true(run(&pace, far, 10000) < 1000);
+    assert_true(run(&pace, far, 10000).shared < 500);
     run(&pace, near, 10000);
-    assert_true(run(&pace, near, 10000) > 9000);
+    assert_true(run(&pace, near, 10000).shared > 9500);
 }
 
-/* Where threads have to share a core they sleep in passes; long before the stretch is over. */
-static void sleep_is_noticed_at_once(void **state)
+/* A disturbance while they were tried does not decide over long passes for long. */
+static void mistakes_do_not_last(void **state)
 {
     (void)state;
-    const struct world busy = {.shared = 1000, .alone = 10, .sleeps = true};
+    const struct world disturbed = {.shared = 700000, .alone = 500000};
+    const struct world quiet = {.shared = 250000, .alone = 500000};
     struct pace pace = {0};
-    run(&pace, near, 1000000);
-    settle(&pace, near);
-    assert_true(run(&pace, busy, 100) < 60);
+    run(&pace, disturbed, 8);
     assert_false(pace_is_shared(&pace));
+    run(&pace, quiet, 80);
+    assert_true(run(&pace, quiet, 1000).shared > 950);
 }
 
-/* A trial costs no more than a hundred passes alone, and the next one comes late. */
+/* Where threads have to share a core they sleep in passes. */
+static void sleep_is_noticed_soon(void **state)
+{
+    (void)state;
+    const struct world busy = {.shared = 1e6, .alone = 1000, .sleeps = true};
+    struct pace pace = {0};
+    run(&pace, near, 1000000);
+    assert_true(run(&pace, busy, 1000).shared < 100);
+}
+
+/* A trial ends with the first pass that takes a time slice, and the next one comes late. */
 static void trials_without_hope_are_short(void **state)
 {
     (void)state;
-    const struct world crowded = {.shared = 1000, .alone = 10, .sleeps = true};
+    const struct world crowded = {.shared = 1e6, .alone = 1000, .sleeps = true};
     struct pace pace = {0};
     run(&pace, crowded, 100000);
-    assert_true(run(&pace, crowded, 1000000) < 40);
+    assert_true(run(&pace, crowded, 1000000).shared < 10);
 }
 
-/* But passes that are faster in spite of it are not tried again and again. */
+/* Passes that are faster although somebody sleeps in all of them are not tried too often. */
 static void sleep_is_got_used_to(void **state)
 {
     (void)state;
-    const struct world uneven = {.shared = 6, .alone = 10, .sleeps = true};
+    const struct world uneven = {.shared = 600, .alone = 1000, .sleeps = true};
     struct pace pace = {0};
     run(&pace, uneven, 10000);
-    assert_true(run(&pace, uneven, 10000) > 9900);
+    assert_true(run(&pace, uneven, 10000).time < 1.05 * STEPS * 10000 * uneven.shared);
+}
+
+/* Some more or less steps of the same kind compare by the step. */
+static void steps_are_what_counts(void **state)
+{
+    (void)state;
+    struct pace pace = {0};
+    struct sum sum = {0};
+    for (int32_t i = 0; i < 10000; i++)
+        step(&pace, near, i % 2 ? 4 : 7, &sum);
+    assert_true(sum.shared > 9500);
 }
 
 static void numbers_of_steps_are_of_kinds(void **state)
@@ -119,12 +151,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_passes_are_shared),
-        cmocka_unit_test(the_faster_way_is_taken),
+        cmocka_unit_test(trials_cost_little),
         cmocka_unit_test(waking_up_does_not_count),
         cmocka_unit_test(changes_are_noticed),
-        cmocka_unit_test(sleep_is_noticed_at_once),
+        cmocka_unit_test(mistakes_do_not_last),
+        cmocka_unit_test(sleep_is_noticed_soon),
         cmocka_unit_test(trials_without_hope_are_short),
         cmocka_unit_test(sleep_is_got_used_to),
+        cmocka_unit_test(steps_are_what_counts),
         cmocka_unit_test(numbers_of_steps_are_of_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
