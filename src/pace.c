@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pace.h"
 
+/* The first passes meet new memory. */
+#define FIRST_PASSES 64
+
 /* Nanoseconds for helpers to wake up, before passes count. */
 #define WAKING_TIME 1e5
 
@@ -39,8 +42,7 @@ bool pace_is_timed(const struct pace *pace)
 
 static void settle(struct pace *pace)
 {
-    const struct pace_trial *shared = &pace->trials[PACE_TRY_SHARED];
-    const struct pace_trial *alone = &pace->trials[PACE_TRY_ALONE];
+    const struct pace_trial *shared = &pace->trials[0], *alone = &pace->trials[1];
     const bool better = alone->rate <= shared->rate;
     const struct pace_trial *fast = better ? alone : shared, *slow = better ? shared : alone;
     if (better != pace->alone)
@@ -57,22 +59,26 @@ static void settle(struct pace *pace)
 
 static bool is_hopeless(const struct pace *pace)
 {
-    const struct pace_trial *shared = &pace->trials[PACE_TRY_SHARED];
-    const double alone = shared->steps * pace->trials[PACE_TRY_ALONE].rate;
+    const struct pace_trial *shared = &pace->trials[0];
+    const double alone = shared->steps * pace->trials[1].rate;
     return pace->phase == PACE_TRY_SHARED && alone > 0 &&
            shared->time > HOPELESS * alone + HOPELESS_TIME;
 }
 
+static struct pace_trial *current(struct pace *pace)
+{
+    return &pace->trials[pace->phase == PACE_TRY_ALONE];
+}
+
 static void try_next(struct pace *pace, enum pace_phase phase)
 {
-    const double rate = pace->trials[phase].rate;
-    pace->trials[phase] = (struct pace_trial){.rate = rate};
     pace->phase = phase;
+    *current(pace) = (struct pace_trial){.rate = current(pace)->rate};
 }
 
 static void note_trial(struct pace *pace, int32_t steps, double time)
 {
-    struct pace_trial *trial = &pace->trials[pace->phase];
+    struct pace_trial *trial = current(pace);
     trial->time += time;
     trial->steps += steps;
     if (trial->warm) {
@@ -100,6 +106,8 @@ void pace_note(struct pace *pace, int32_t steps, double time, bool slept)
         return;
     }
     pace->left -= slept ? SLEPT * (double)steps : steps;
-    if (pace->left <= 0)
+    if (pace->first < FIRST_PASSES)
+        pace->first++;
+    else if (pace->left <= 0)
         try_next(pace, PACE_TRY_SHARED);
 }

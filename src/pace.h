@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum pace_phase { PACE_TRY_SHARED, PACE_TRY_ALONE, PACE_SETTLED };
+enum pace_phase { PACE_SETTLED, PACE_TRY_SHARED, PACE_TRY_ALONE };
 
 /* One way to run passes, as it was last tried. */
 struct pace_trial {
@@ -19,10 +19,12 @@ struct pace_trial {
 /*
  * Whether passes of one kind go faster with helpers. What meetings cost depends on where the system lets
  * the threads run and on what else does, so it is tried: some passes shared, some alone, and then the
- * faster way for as long as makes up for the slower passes of the trial. It begins as zeros.
+ * faster way for as long as makes up for the slower passes of the trial. It begins as zeros, with passes
+ * that are shared.
  */
 struct pace {
     enum pace_phase phase;
+    int32_t first;               /* passes so far, up to the first trial */
     struct pace_trial trials[2]; /* shared, and alone */
     bool alone;                  /* what is settled, */
     double left;                 /* for so many steps more */

@@ -42,7 +42,8 @@ static void the_first_passes_are_shared(void **state)
 {
     (void)state;
     struct pace pace = {0};
-    assert_int_equal(run(&pace, far, 10).shared, 10);
+    assert_int_equal(run(&pace, far, 64).shared, 64);
+    assert_false(pace_is_timed(&pace));
 }
 
 /* Passes of microseconds and of milliseconds. */
@@ -65,6 +66,7 @@ static void waking_up_does_not_count(void **state)
     (void)state;
     const struct world asleep = {.shared = 50000, .alone = 1000};
     struct pace pace = {0};
+    run(&pace, near, 65);
     run(&pace, asleep, 1);
     assert_true(run(&pace, near, 10000).shared > 9500);
 }
@@ -87,7 +89,7 @@ static void mistakes_do_not_last(void **state)
     const struct world disturbed = {.shared = 700000, .alone = 500000};
     const struct world quiet = {.shared = 250000, .alone = 500000};
     struct pace pace = {0};
-    run(&pace, disturbed, 8);
+    run(&pace, disturbed, 73);
     assert_false(pace_is_shared(&pace));
     run(&pace, quiet, 80);
     assert_true(run(&pace, quiet, 1000).shared > 950);
