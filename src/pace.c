@@ -4,23 +4,25 @@
 /* The first passes meet new memory. */
 #define FIRST_PASSES 64
 
-/* Nanoseconds for helpers to wake up, before passes count. */
+/* Nanoseconds for helpers to wake up, before shared passes count. */
 #define WAKING_TIME 1e5
 
-/* A trial is so many passes that count, and as many as take so long. */
+/*
+ * So many passes count, and as many as take so long. Shared ones get several windows: a system that woke a
+ * helper on its caller's core needs some time to move it, and one where others run has them wait for a
+ * slice of time now and then.
+ */
 #define ENOUGH 3
-#define ENOUGH_TIME 3e4
-
-/* It ends at once where helpers have to wait for a core: with so many times as long as alone, and so long more. */
-#define HOPELESS 10
-#define HOPELESS_TIME 5e5
+#define ALONE_TIME 3e4
+#define SHARED_TIME 5e6
+#define WINDOWS 4
 
 /* So many times what its slower passes cost comes before the next one; each time that it confirms the last, twice as much. */
 #define WORTH_TRYING 8
 #define MOST_DOUBLINGS 5
 
 /* A pass in which somebody slept brings the next one as near as so many others. */
-#define SLEPT 8
+#define SLEPT 16
 
 struct pace *pace_of(struct pace *paces, int32_t steps)
 {
@@ -32,7 +34,7 @@ struct pace *pace_of(struct pace *paces, int32_t steps)
 
 bool pace_is_shared(const struct pace *pace)
 {
-    return pace->phase == PACE_TRY_SHARED || (pace->phase == PACE_SETTLED && !pace->alone);
+    return pace->phase == PACE_TRY_SHARED || (pace->phase == PACE_SETTLED && !pace->goes_alone);
 }
 
 bool pace_is_timed(const struct pace *pace)
@@ -42,72 +44,76 @@ bool pace_is_timed(const struct pace *pace)
 
 static void settle(struct pace *pace)
 {
-    const struct pace_trial *shared = &pace->trials[0], *alone = &pace->trials[1];
-    const bool better = alone->rate <= shared->rate;
-    const struct pace_trial *fast = better ? alone : shared, *slow = better ? shared : alone;
-    if (better != pace->alone)
+    const bool goes_alone = pace->alone.rate <= pace->shared.rate;
+    const struct pace_trial *fast = goes_alone ? &pace->alone : &pace->shared;
+    const struct pace_trial *slow = goes_alone ? &pace->shared : &pace->alone;
+    if (goes_alone != pace->goes_alone)
         pace->confirmed = 0;
     else if (pace->confirmed < MOST_DOUBLINGS)
         pace->confirmed++;
     const double cost = slow->time - slow->steps * fast->rate;
     const double enough = cost * (WORTH_TRYING << pace->confirmed) / fast->rate;
-    const double least = 4 * (shared->steps + alone->steps);
+    const double least = 4 * slow->steps;
     pace->left = enough > least ? enough : least;
-    pace->alone = better;
+    pace->goes_alone = goes_alone;
     pace->phase = PACE_SETTLED;
 }
 
-static bool is_hopeless(const struct pace *pace)
+static void add(struct pace_trial *trial, int32_t steps, double time)
 {
-    const struct pace_trial *shared = &pace->trials[0];
-    const double alone = shared->steps * pace->trials[1].rate;
-    return pace->phase == PACE_TRY_SHARED && alone > 0 &&
-           shared->time > HOPELESS * alone + HOPELESS_TIME;
-}
-
-static struct pace_trial *current(struct pace *pace)
-{
-    return &pace->trials[pace->phase == PACE_TRY_ALONE];
-}
-
-static void try_next(struct pace *pace, enum pace_phase phase)
-{
-    pace->phase = phase;
-    *current(pace) = (struct pace_trial){.rate = current(pace)->rate};
-}
-
-static void note_trial(struct pace *pace, int32_t steps, double time)
-{
-    struct pace_trial *trial = current(pace);
     trial->time += time;
     trial->steps += steps;
-    if (trial->warm) {
-        trial->counted_time += time;
-        trial->counted_steps += steps;
-        trial->counted++;
+    if (!trial->warm)
+        return;
+    trial->counted_time += time;
+    trial->counted_steps += steps;
+    trial->counted++;
+}
+
+/* Whether a window of so long is full: then `rate` is its. */
+static bool is_full(struct pace_trial *trial, double time)
+{
+    if (trial->counted < ENOUGH || trial->counted_time < time)
+        return false;
+    trial->rate = trial->counted_time / trial->counted_steps;
+    trial->counted_time = trial->counted_steps = 0;
+    trial->counted = 0;
+    trial->windows++;
+    return true;
+}
+
+static void try_alone(struct pace *pace, int32_t steps, double time)
+{
+    add(&pace->alone, steps, time);
+    pace->alone.warm = true;
+    if (is_full(&pace->alone, ALONE_TIME)) {
+        pace->shared = (struct pace_trial){0};
+        pace->phase = PACE_TRY_SHARED;
     }
-    trial->warm = pace->phase == PACE_TRY_ALONE || trial->time >= WAKING_TIME;
-    if (is_hopeless(pace)) {
-        trial->rate = trial->time / trial->steps;
+}
+
+static void try_shared(struct pace *pace, int32_t steps, double time)
+{
+    struct pace_trial *shared = &pace->shared;
+    add(shared, steps, time);
+    shared->warm = shared->time >= WAKING_TIME;
+    if (is_full(shared, SHARED_TIME) &&
+        (shared->rate < pace->alone.rate || shared->windows == WINDOWS))
         settle(pace);
-    } else if (trial->counted >= ENOUGH && trial->counted_time >= ENOUGH_TIME) {
-        trial->rate = trial->counted_time / trial->counted_steps;
-        if (pace->phase == PACE_TRY_SHARED)
-            try_next(pace, PACE_TRY_ALONE);
-        else
-            settle(pace);
-    }
 }
 
 void pace_note(struct pace *pace, int32_t steps, double time, bool slept)
 {
-    if (pace->phase != PACE_SETTLED) {
-        note_trial(pace, steps, time);
-        return;
+    switch (pace->phase) {
+    case PACE_TRY_ALONE: try_alone(pace, steps, time); break;
+    case PACE_TRY_SHARED: try_shared(pace, steps, time); break;
+    default:
+        pace->left -= slept ? SLEPT * (double)steps : steps;
+        if (pace->first < FIRST_PASSES) {
+            pace->first++;
+        } else if (pace->left <= 0) {
+            pace->alone = (struct pace_trial){0};
+            pace->phase = PACE_TRY_ALONE;
+        }
     }
-    pace->left -= slept ? SLEPT * (double)steps : steps;
-    if (pace->first < FIRST_PASSES)
-        pace->first++;
-    else if (pace->left <= 0)
-        try_next(pace, PACE_TRY_SHARED);
 }

@@ -5,30 +5,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum pace_phase { PACE_SETTLED, PACE_TRY_SHARED, PACE_TRY_ALONE };
+enum pace_phase { PACE_SETTLED, PACE_TRY_ALONE, PACE_TRY_SHARED };
 
 /* One way to run passes, as it was last tried. */
 struct pace_trial {
     double time, steps;                 /* nanoseconds and steps of all its passes, */
-    double counted_time, counted_steps; /* and of those after the first ones, */
+    double counted_time, counted_steps; /* and of the last ones, which count */
     int32_t counted;                    /* of which there were so many */
-    bool warm;                          /* the first ones are over */
+    int32_t windows;                    /* of passes that counted and were not good enough */
+    bool warm;                          /* the first ones, which do not count, are over */
     double rate;                        /* nanoseconds a step */
 };
 
 /*
  * Whether passes of one kind go faster with helpers. What meetings cost depends on where the system lets
- * the threads run and on what else does, so it is tried: some passes shared, some alone, and then the
+ * the threads run and on what else does, so it is tried: some passes alone, some shared, and then the
  * faster way for as long as makes up for the slower passes of the trial. It begins as zeros, with passes
  * that are shared.
  */
 struct pace {
     enum pace_phase phase;
-    int32_t first;               /* passes so far, up to the first trial */
-    struct pace_trial trials[2]; /* shared, and alone */
-    bool alone;                  /* what is settled, */
-    double left;                 /* for so many steps more */
-    int32_t confirmed;           /* so often since it last changed */
+    int32_t first; /* passes so far, up to the first trial */
+    struct pace_trial alone, shared;
+    bool goes_alone;   /* what is settled, */
+    double left;       /* for so many steps more */
+    int32_t confirmed; /* so often since it last changed */
 };
 
 /* Passes of 1 step, 2 or 3, 4 to 7 and so on are kinds; the last one has all that are longer. */
