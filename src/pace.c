@@ -4,9 +4,6 @@
 /* The first passes meet new memory. */
 #define FIRST_PASSES 64
 
-/* Nanoseconds for helpers to wake up, before shared passes count. */
-#define WAKING_TIME 1e5
-
 /*
  * So many passes count, and as many as take so long. Shared ones get several windows: a system that woke a
  * helper on its caller's core needs some time to move it, and one where others run has them wait for a
@@ -15,7 +12,7 @@
 #define ENOUGH 3
 #define ALONE_TIME 3e4
 #define SHARED_TIME 5e6
-#define WINDOWS 4
+#define WINDOWS 8
 
 /* So many times what its slower passes cost comes before the next one; each time that it confirms the last, twice as much. */
 #define WORTH_TRYING 8
@@ -59,11 +56,11 @@ static void settle(struct pace *pace)
     pace->phase = PACE_SETTLED;
 }
 
-static void add(struct pace_trial *trial, int32_t steps, double time)
+static void add(struct pace_trial *trial, int32_t steps, double time, bool counts)
 {
     trial->time += time;
     trial->steps += steps;
-    if (!trial->warm)
+    if (!counts)
         return;
     trial->counted_time += time;
     trial->counted_steps += steps;
@@ -84,8 +81,8 @@ static bool is_full(struct pace_trial *trial, double time)
 
 static void try_alone(struct pace *pace, int32_t steps, double time)
 {
-    add(&pace->alone, steps, time);
-    pace->alone.warm = true;
+    /* The first one fetches what lies in other caches. */
+    add(&pace->alone, steps, time, pace->alone.steps > 0);
     if (is_full(&pace->alone, ALONE_TIME)) {
         pace->shared = (struct pace_trial){0};
         pace->phase = PACE_TRY_SHARED;
@@ -95,8 +92,7 @@ static void try_alone(struct pace *pace, int32_t steps, double time)
 static void try_shared(struct pace *pace, int32_t steps, double time)
 {
     struct pace_trial *shared = &pace->shared;
-    add(shared, steps, time);
-    shared->warm = shared->time >= WAKING_TIME;
+    add(shared, steps, time, true);
     if (is_full(shared, SHARED_TIME) &&
         (shared->rate < pace->alone.rate || shared->windows == WINDOWS))
         settle(pace);

@@ -13,7 +13,6 @@ struct pace_trial {
     double counted_time, counted_steps; /* and of the last ones, which count */
     int32_t counted;                    /* of which there were so many */
     int32_t windows;                    /* of passes that counted and were not good enough */
-    bool warm;                          /* the first ones, which do not count, are over */
     double rate;                        /* nanoseconds a step */
 };
 

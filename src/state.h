@@ -81,7 +81,6 @@ struct mlstm_state {
     bool learned; /* the window begins with the learned state */
     int32_t threads;
     struct team *team; /* NULL for one thread */
-    struct pace forward_paces[PACES], backward_paces[PACES];
     double step_work, recurrent_work; /* see count_work */
 
     bool training;
@@ -116,6 +115,8 @@ struct mlstm_state {
     float *drop;                              /* [B, out_row]: the masks of one step, */
     float *keep_c, *keep_h;                   /* as drop */
     float *dh_new, *dout, *dh_rest, *dh_sums; /* [B, out_row] */
+    /* Last, as a step reads most of what comes before. */
+    struct pace forward_paces[PACES], backward_paces[PACES];
 };
 
 /* Moves slot `position - keep` to slot 0, and the record of the steps after it with it. */
