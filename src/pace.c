@@ -5,21 +5,26 @@
 #define FIRST_PASSES 64
 
 /*
- * So many passes count, and as many as take so long. Shared ones get several windows: a system that woke a
- * helper on its caller's core needs some time to move it, and one where others run has them wait for a
- * slice of time now and then.
+ * So many passes count, or as many as are long, and as many as take a number of nanoseconds. Shared ones get
+ * several such windows: a system that woke a helper on its caller's core needs some time to move it, and
+ * one where others run has them wait for a slice of time now and then.
  */
 #define ENOUGH 3
+#define LONG_TIME 1e7
 #define ALONE_TIME 3e4
 #define SHARED_TIME 5e6
 #define WINDOWS 8
 
-/* So many times what its slower passes cost comes before the next one; each time that it confirms the last, twice as much. */
-#define WORTH_TRYING 8
+/*
+ * The next trial comes after so many times what the slower passes of this one have cost, and each time that it
+ * confirms the last, after twice as many. Others may have disturbed one that was for going alone.
+ */
+#define WORTH_TRYING_ALONE 32
+#define WORTH_TRYING_SHARED 8
 #define MOST_DOUBLINGS 5
 
 /* A pass in which somebody slept brings the next one as near as so many others. */
-#define SLEPT 16
+#define SLEPT 64
 
 struct pace *pace_of(struct pace *paces, int32_t steps)
 {
@@ -49,7 +54,8 @@ static void settle(struct pace *pace)
     else if (pace->confirmed < MOST_DOUBLINGS)
         pace->confirmed++;
     const double cost = slow->time - slow->steps * fast->rate;
-    const double enough = cost * (WORTH_TRYING << pace->confirmed) / fast->rate;
+    const int32_t worth = goes_alone ? WORTH_TRYING_SHARED : WORTH_TRYING_ALONE;
+    const double enough = cost * (worth << pace->confirmed) / fast->rate;
     const double least = 4 * slow->steps;
     pace->left = enough > least ? enough : least;
     pace->goes_alone = goes_alone;
@@ -70,7 +76,7 @@ static void add(struct pace_trial *trial, int32_t steps, double time, bool count
 /* Whether a window of so long is full: then `rate` is its. */
 static bool is_full(struct pace_trial *trial, double time)
 {
-    if (trial->counted < ENOUGH || trial->counted_time < time)
+    if (trial->counted_time < time || (trial->counted < ENOUGH && trial->counted_time < LONG_TIME))
         return false;
     trial->rate = trial->counted_time / trial->counted_steps;
     trial->counted_time = trial->counted_steps = 0;
