@@ -23,8 +23,8 @@
 #define WORTH_TRYING_SHARED 8
 #define MOST_DOUBLINGS 5
 
-/* A pass in which somebody slept brings the next one as near as so many others. */
-#define SLEPT 64
+/* A pass in which somebody slept, maybe for a slice of time, brings the next one nearer by so many nanoseconds. */
+#define SLEPT_TIME 3e5
 
 struct pace *pace_of(struct pace *paces, int32_t steps)
 {
@@ -110,7 +110,9 @@ void pace_note(struct pace *pace, int32_t steps, double time, bool slept)
     case PACE_TRY_ALONE: try_alone(pace, steps, time); break;
     case PACE_TRY_SHARED: try_shared(pace, steps, time); break;
     default:
-        pace->left -= slept ? SLEPT * (double)steps : steps;
+        pace->left -= steps;
+        if (slept && pace->shared.rate > 0)
+            pace->left -= SLEPT_TIME / pace->shared.rate;
         if (pace->first < FIRST_PASSES) {
             pace->first++;
         } else if (pace->left <= 0) {
