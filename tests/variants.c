@@ -111,7 +111,7 @@ void check_near_floats(const char *what, const float *got, const float *expected
     double *wide = test_calloc(count + 1, sizeof *wide);
     for (size_t i = 0; i < count; i++)
         wide[i] = (double)expected[i];
-    assert_near(what, got, wide, count, 1e-6 + 2e-6 * largest(wide, count));
+    assert_near(what, got, wide, count, 1e-6 + 4e-6 * largest(wide, count));
     test_free(wide);
 }
 
