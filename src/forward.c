@@ -183,14 +183,7 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     struct product product = state->readout;
     product.a = readout_input(layout, top_cells(state, state->position).at, h.at);
     product.c = pass->y;
-    product.row_begin = grid.row.begin;
-    product.row_end = grid.row.end;
-    product.more = grid.more;
-    product.apart = grid.apart;
-    product.panel_begin = grid.panel.begin;
-    product.panel_end = grid.panel.end;
-    product.runs = grid.runs;
-    product.run_count = grid.run_count;
+    take_grid(&product, grid);
     layout->kernels->product(&product);
     if (layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H) && product.segments == 1) {
         const struct target to = {PRODUCT_ADD, pass->y, product.c_row, 0, product.columns};

@@ -4,7 +4,7 @@
 void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
                      struct rows a, const struct target *to, struct grid grid)
 {
-    stack->layout->kernels->product(&(struct product){
+    struct product product = {
         .a = a.at,
         .a_row = a.row,
         .segments = 1,
@@ -17,15 +17,9 @@ void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, in
         .c_row = to->row,
         .c_panel = to->panel ? to->panel : (size_t)m->width,
         .columns = to->columns,
-        .row_begin = grid.row.begin,
-        .row_end = grid.row.end,
-        .more = grid.more,
-        .apart = grid.apart,
-        .panel_begin = grid.panel.begin,
-        .panel_end = grid.panel.end,
-        .runs = grid.runs,
-        .run_count = grid.run_count,
-    });
+    };
+    take_grid(&product, grid);
+    stack->layout->kernels->product(&product);
 }
 
 void matrix_multiply_back(const struct mlstm_stack *stack, const struct mlstm_state *state,
@@ -33,7 +27,7 @@ void matrix_multiply_back(const struct mlstm_stack *stack, const struct mlstm_st
                           const struct target *to, struct grid grid)
 {
     const struct part *p = &m->parts[part];
-    stack->layout->kernels->product(&(struct product){
+    struct product product = {
         .a = g,
         .a_row = (size_t)m->width,
         .a_segment = (ptrdiff_t)(state->chunk_rows * (size_t)m->width),
@@ -47,15 +41,9 @@ void matrix_multiply_back(const struct mlstm_stack *stack, const struct mlstm_st
         .c_row = to->row,
         .c_panel = (size_t)p->width,
         .columns = to->columns,
-        .row_begin = grid.row.begin,
-        .row_end = grid.row.end,
-        .more = grid.more,
-        .apart = grid.apart,
-        .panel_begin = grid.panel.begin,
-        .panel_end = grid.panel.end,
-        .runs = grid.runs,
-        .run_count = grid.run_count,
-    });
+    };
+    take_grid(&product, grid);
+    stack->layout->kernels->product(&product);
 }
 
 static void add_rows_gradient(const struct backward_pass *pass, const struct matrix *m,

@@ -12,6 +12,19 @@ struct grid {
     int32_t run_count;
 };
 
+/* What of a product a call computes. */
+static inline void take_grid(struct product *product, struct grid grid)
+{
+    product->row_begin = grid.row.begin;
+    product->row_end = grid.row.end;
+    product->more = grid.more;
+    product->apart = grid.apart;
+    product->panel_begin = grid.panel.begin;
+    product->panel_end = grid.panel.end;
+    product->runs = grid.runs;
+    product->run_count = grid.run_count;
+}
+
 /* What a product is given besides its matrix: C is panels, or rows whose panels lie side by side. */
 struct target {
     int32_t init; /* enum product_init */

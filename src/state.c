@@ -50,13 +50,13 @@ static int64_t now(void)
 void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps,
                     void (*work)(void *context, struct worker *worker), void *context)
 {
-    struct team *team = state->team;
-    struct pace *pace = pace_of(paces, steps);
     const int32_t threads = pass_threads(state);
     if (threads == 1) {
         work(context, &(struct worker){.count = 1});
         return;
     }
+    struct team *team = state->team;
+    struct pace *pace = pace_of(paces, steps);
     const bool timed = pace_is_timed(pace);
     const int64_t begin = timed ? now() : 0;
     bool shared = pace_is_shared(pace);

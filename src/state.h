@@ -80,7 +80,7 @@ struct mlstm_state {
     bool final_given;
     bool learned; /* the window begins with the learned state */
     int32_t threads;
-    struct team *team; /* NULL for one thread */
+    struct team *team;                /* NULL for one thread */
     double step_work, recurrent_work; /* see count_work */
 
     bool training;
