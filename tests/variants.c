@@ -106,13 +106,19 @@ int32_t state_blocks(const struct shape *s, int32_t widths[MAX_BLOCKS])
     return count;
 }
 
-void check_near_floats(const char *what, const float *got, const float *expected, size_t count)
+void check_floats_within(const char *what, const float *got, const float *expected, size_t count,
+                         double part)
 {
     double *wide = test_calloc(count + 1, sizeof *wide);
     for (size_t i = 0; i < count; i++)
         wide[i] = (double)expected[i];
-    assert_near(what, got, wide, count, 1e-6 + 4e-6 * largest(wide, count));
+    assert_near(what, got, wide, count, 1e-6 + part * largest(wide, count));
     test_free(wide);
+}
+
+void check_near_floats(const char *what, const float *got, const float *expected, size_t count)
+{
+    check_floats_within(what, got, expected, count, 2e-6);
 }
 
 struct trial {

@@ -25,6 +25,9 @@ int has_zoneout(const struct shape *shape);
 
 /* Near, as float32 is to itself where sums are taken in another order. */
 void check_near_floats(const char *what, const float *got, const float *expected, size_t count);
+/* The same within a part of the largest. */
+void check_floats_within(const char *what, const float *got, const float *expected, size_t count,
+                         double part);
 
 /* The state tensor is so many [B,width] blocks; c and h of each layer and direction in turn. */
 enum { MAX_BLOCKS = 4 * MAX_LAYERS };
