@@ -9,12 +9,13 @@
 # What apt does not have goes to $MLSTM_BENCH_HOME (~/.cache/mlstm-bench).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/../../cmake/install-packages.sh"
+root=$(cd "$here/../.." && pwd)
+. "$root/cmake/install-packages.sh"
 
 home=${MLSTM_BENCH_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/mlstm-bench}
 onednn3=3.13-1.5.14 # of org.bytedeco:dnnl in Maven: the newest oneDNN that is built for OpenMP
-build=$home/build
-out=$here/../../build/bench
+build=$root/build/bench-programs
+out=$root/build/bench
 python=/usr/bin/python3 # python3-torch belongs to this one
 
 peers=all
@@ -76,11 +77,12 @@ install_peers() {
 }
 
 build_programs() {
+    mkdir -p "$build"
     cmake -S "$here" -B "$build" -DCMAKE_BUILD_TYPE=Release \
-        -DONEDNN3_DIR="$([ ! -d "$home/onednn3" ] || echo "$home/onednn3")" >"$home/build.log" ||
-        { cat "$home/build.log" >&2; return 1; }
-    cmake --build "$build" -j "$(nproc)" >>"$home/build.log" ||
-        { cat "$home/build.log" >&2; return 1; }
+        -DONEDNN3_DIR="$([ ! -d "$home/onednn3" ] || echo "$home/onednn3")" >"$build/build.log" ||
+        { cat "$build/build.log" >&2; return 1; }
+    cmake --build "$build" -j "$(nproc)" >>"$build/build.log" ||
+        { cat "$build/build.log" >&2; return 1; }
 }
 
 # program PEER COMMAND ARGUMENT...: a line for bench.py
@@ -113,10 +115,10 @@ install_peers
 build_programs
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-list_programs >"$home/programs"
+list_programs >"$build/programs"
 export PYTHONDONTWRITEBYTECODE=1 NODE_PATH="$home/tfjs/node_modules"
-"$python" "$here/bench.py" --programs "$home/programs" --out "$out" \
-    --echo "$build/mlstm/examples/mlstm-echo" "$@" 2>"$home/errors.log" ||
-    { cat "$home/errors.log" >&2; exit 1; }
+"$python" "$here/bench.py" --programs "$build/programs" --out "$out" \
+    --echo "$build/mlstm/examples/mlstm-echo" "$@" 2>"$build/errors.log" ||
+    { cat "$build/errors.log" >&2; exit 1; }
 (cd "$out" && gnuplot "$here/plot.gp")
 echo "Tables and pictures: $out"
