@@ -311,6 +311,40 @@ static void null_is_answered(void **state)
     assert_int_equal(mlstm_optimizer_frozen(NULL, "layer0.bias"), 0);
 }
 
+/*
+ * One update by accumulators of every size: a gradient divided by its own root is its sign, and by an
+ * infinite one nothing.
+ */
+static void accumulators_have_any_size(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&shape, 1);
+    const size_t count = param_numbers(&shape);
+    float *g = floats(count), *before = floats(count), *after = floats(count);
+    mlstm_optimizer *optimizer;
+    assert_ok(mlstm_adagrad_create(m->stack, 0.5f, 1e-37f, &optimizer));
+    get_params(m->stack, before);
+    for (size_t i = 0; i < count; i++)
+        g[i] = ldexpf(i % 2 ? 1.0f : -1.0f, (int)(i % 126) - 61);
+    g[0] = -1e30f;
+    g[1] = 1e30f;
+    set_grads(m->stack, m->grads, g);
+    assert_ok(mlstm_apply_grads(optimizer, m->stack, m->grads));
+    get_params(m->stack, after);
+    for (size_t i = 0; i < count; i++) {
+        const double square = (double)(g[i] * g[i] + 1e-37f);
+        const double expected = (double)before[i] - 0.5 * (double)g[i] / sqrt(square);
+        if (!(fabs((double)after[i] - expected) <= 1e-7))
+            fail_msg("a step by %g: %.9g, and it should be %.9g", (double)g[i], (double)after[i],
+                     expected);
+    }
+    mlstm_optimizer_destroy(optimizer);
+    test_free(g);
+    test_free(before);
+    test_free(after);
+    free_model(m);
+}
+
 /* A slot that is set comes back, leaves those of other parameters alone, and counts. */
 static void slots_come_back(void **state)
 {
@@ -752,14 +786,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_are_the_formulas),   cmocka_unit_test(slots_have_names),
-        cmocka_unit_test(null_is_answered),         cmocka_unit_test(slots_come_back),
-        cmocka_unit_test(the_rate_can_change),      cmocka_unit_test(updates_reach_the_passes),
-        cmocka_unit_test(training_is_resumed),      cmocka_unit_test(the_last_step),
-        cmocka_unit_test(zero_gradients),           cmocka_unit_test(a_constant_gradient_centered),
-        cmocka_unit_test(nan_leaves_no_trace),      cmocka_unit_test(weights_decay_by_name),
-        cmocka_unit_test(frozen_parameters_stay),   cmocka_unit_test(one_by_one_is_all_at_once),
-        cmocka_unit_test(settings_can_be_asked),    cmocka_unit_test(padding_stays_0),
-        cmocka_unit_test(every_parameter_is_apart),
+        cmocka_unit_test(null_is_answered),         cmocka_unit_test(accumulators_have_any_size),
+        cmocka_unit_test(slots_come_back),          cmocka_unit_test(the_rate_can_change),
+        cmocka_unit_test(updates_reach_the_passes), cmocka_unit_test(training_is_resumed),
+        cmocka_unit_test(the_last_step),            cmocka_unit_test(zero_gradients),
+        cmocka_unit_test(a_constant_gradient_centered), cmocka_unit_test(nan_leaves_no_trace),
+        cmocka_unit_test(weights_decay_by_name),    cmocka_unit_test(frozen_parameters_stay),
+        cmocka_unit_test(one_by_one_is_all_at_once), cmocka_unit_test(settings_can_be_asked),
+        cmocka_unit_test(padding_stays_0),          cmocka_unit_test(every_parameter_is_apart),
     };
     return cmocka_run_group_tests_name("optimizer", tests, NULL, NULL);
 }

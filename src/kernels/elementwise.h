@@ -62,7 +62,7 @@ static void adagrad(float *values, float *accumulators, const float *grads, size
         const vec g = load(grads + i);
         const vec a = load(accumulators + i) + g * g;
         store(accumulators + i, a);
-        store(values + i, load(values + i) - splat(rate) * g / vsqrt(a));
+        store(values + i, load(values + i) - over_root(splat(rate) * g, a));
     }
 }
 
@@ -78,7 +78,7 @@ static void rmsprop(const struct rmsprop *r)
             store(r->means + i, mean);
             variance = at_least(s - mean * mean, 0.0f);
         }
-        const vec step = splat(r->rate) * g / vsqrt(variance + splat(r->epsilon));
+        const vec step = over_root(splat(r->rate) * g, variance + splat(r->epsilon));
         const vec m = splat(r->momentum) * load(r->moments + i) + step;
         store(r->moments + i, m);
         store(r->values + i, load(r->values + i) - m);

@@ -306,14 +306,14 @@ static void outer(const struct outer *o)
 #define FIRST_8(lane) FIRST_HALF(8, lane)
 #define SECOND_8(lane) SECOND_HALF(8, lane)
 
-/* W columns of `rows_left` rows, which become W rows. */
-INLINE void transpose_block(const float *in, size_t in_row, int32_t rows_left, float *out,
-                            size_t out_row)
+/* W columns of `rows_left` rows, of which there are no more than `most`; they become W rows. */
+INLINE void transpose_block(int32_t most, const float *in, size_t in_row, int32_t rows_left,
+                            float *out, size_t out_row)
 {
     vec rows[W];
 #pragma GCC unroll 16
     for (int32_t r = 0; r < W; r++)
-        rows[r] = r < rows_left ? load(in + (size_t)r * in_row) : splat(0.0f);
+        rows[r] = r < most && r < rows_left ? load(in + (size_t)r * in_row) : splat(0.0f);
     EXCHANGE(1, FIRST_1, SECOND_1)
     EXCHANGE(2, FIRST_2, SECOND_2)
 #if W >= 8
@@ -330,9 +330,15 @@ INLINE void transpose_block(const float *in, size_t in_row, int32_t rows_left, f
 static void transpose(const float *in, size_t in_row, int32_t rows, int32_t columns, float *out,
                       size_t out_row)
 {
+    /* The layers that are small have few rows, and most of the exchanges nothing to do. */
+    if (rows <= 4) {
+        for (int32_t c = 0; c < columns; c += W)
+            transpose_block(4, in + (size_t)c, in_row, rows, out + (size_t)c * out_row, out_row);
+        return;
+    }
     for (int32_t c = 0; c < columns; c += W)
         for (int32_t r = 0; r < rows; r += W)
-            transpose_block(in + (size_t)r * in_row + (size_t)c, in_row, rows - r,
+            transpose_block(W, in + (size_t)r * in_row + (size_t)c, in_row, rows - r,
                             out + (size_t)c * out_row + (size_t)r, out_row);
 }
 

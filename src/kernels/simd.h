@@ -166,6 +166,19 @@ INLINE vec vsqrt(vec v)
 #endif
 }
 
+/* a / sqrt(b) */
+INLINE vec over_root(vec a, vec b)
+{
+#if W == 16
+    /* Root and quotient keep some processors for 30 cycles. One step of Newton's, but not of 0 * infinity. */
+    const vec root = (vec)_mm512_rsqrt14_ps((__m512)b);
+    const vec rest = splat(1.0f) - b * root * root;
+    return a * choose(rest == rest, root + root * splat(0.5f) * rest, root);
+#else
+    return a / vsqrt(b);
+#endif
+}
+
 /* The lanes of a list that each is a function of its number: f(0), f(1), ... */
 #if W == 16
 #define LANES(f) f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12),  \
