@@ -7,6 +7,14 @@
 #include "special.h"
 #include "status.h"
 
+/* Until what comes next may read all rows; which is none but its own where workers have rows of their own. */
+static void wait_for_rows(const struct mlstm_state *state, struct worker *worker)
+{
+    struct range own;
+    if (state->limited || !state->rows_apart || !worker_rows(worker, state->batch, &own))
+        worker_wait(worker);
+}
+
 /* preact = bias + x @ kernel, all steps at once; a norm adds its bias later. */
 static void multiply_input(const struct forward_pass *pass, int32_t direction, struct rows x,
                            float *preact, size_t preact_panel, struct worker *worker)
@@ -21,7 +29,7 @@ static void multiply_input(const struct forward_pass *pass, int32_t direction, s
                               .columns = m->panels * m->width};
     matrix_multiply(pass->stack, m, PART_X, x, &to,
                     share_chunk(worker, pass->state, pass->steps, m->panels));
-    worker_wait(worker);
+    wait_for_rows(pass->state, worker);
 }
 
 /* Steps `begin` to `end` of the chunk for the rows and panels in `step`, as far as rows last. */
@@ -75,7 +83,7 @@ static void plain_forward_steps(const struct forward_pass *pass, struct directio
     step->row_end = row.end;
     if (own_rows) {
         plain_steps(pass, s, step, 0, pass->steps);
-        worker_wait(worker);
+        wait_for_rows(pass->state, worker);
         return;
     }
     for (int32_t t = 0; t < pass->steps; t++) {

@@ -301,15 +301,18 @@ void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     state->chunk_rows = (size_t)state->chunk * (size_t)state->batch + 1;
     state->record_count = 0;
     state->direct_rows = INT32_MAX;
+    state->rows_apart = true;
     for (int32_t d = 0; d < state->layout->directions; d++) {
         lay_out_direction(&plan, stack, d);
         state->direct_rows = smaller(state->direct_rows, state->directions[d].fused_rows);
+        state->rows_apart = state->rows_apart && !state->directions[d].small;
     }
     for (int32_t l = 0; l < state->layout->layers; l++) {
         lay_out_junction(&plan, l);
         if (state->junctions[l].joined)
             state->direct_rows = 0;
     }
+    state->rows_apart = state->rows_apart && state->direct_rows > 0;
     lay_out_shared(&plan);
     if (base)
         describe_readout(state, stack);

@@ -11,9 +11,12 @@
 #include "stack.h"
 #include "status.h"
 
-/* Rows that pass through a layer together: enough to use each weight often while it is in cache. */
-#define RECORD_ROWS 512
-#define INFERENCE_ROWS 256
+/*
+ * Rows that pass through a layer together: enough to use each weight often while it is in cache, by each
+ * thread where several divide the batch. States for streams stay small.
+ */
+#define CHUNK_ROWS 512
+#define STREAM_ROWS 256
 
 #define MAX_THREADS 1024
 
@@ -185,7 +188,8 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
                                 .window = window,
                                 .whole = whole,
                                 .threads = 1};
-    const int32_t rows = at_least_one((window > 0 ? RECORD_ROWS : INFERENCE_ROWS) / batch);
+    const bool stream = window == 0 && batch < 2 * OWN_ROWS;
+    const int32_t rows = at_least_one((stream ? STREAM_ROWS : CHUNK_ROWS) / batch);
     count_work(&sizes);
     sizes.chunk = whole || (window > 0 && window < rows) ? window : rows;
     sizes.slots = window > 0 ? window : rows > INFERENCE_STEPS ? rows : INFERENCE_STEPS;
