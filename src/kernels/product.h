@@ -65,15 +65,10 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
             }
 }
 
-/*
- * The commonest tiles are functions of their own: inlined beside all others, their loops fetched distances of
- * rows from the stack or from vector registers. With few registers tile_multiply's loop is one already.
- */
-NOINLINE void product_whole_tile(const struct product *p, const struct slice *slice, float *c,
-                                 int32_t row, int32_t columns)
-{
-    product_tile(tile_rows(4), 4, p, slice, c, row, columns);
-}
+TILES_APART(product_tile,
+            (const struct product *p, const struct slice *slice, float *c, int32_t row,
+             int32_t columns),
+            p, slice, c, row, columns)
 
 INLINE void product_rows(int32_t vectors, const struct product *p, const struct slice *slice,
                          int32_t panel, int32_t begin, int32_t end)
@@ -83,10 +78,7 @@ INLINE void product_rows(int32_t vectors, const struct product *p, const struct 
     const int32_t columns = p->columns - panel * vectors * W;
     for (int32_t row = begin, n; row < end; row += n) {
         n = next_rows(end - row, most);
-        if (ACCUMULATORS == 24 && vectors == 4 && n == most)
-            product_whole_tile(p, slice, c, row, columns);
-        else
-            WITH_ROWS(n, vectors, product_tile, p, slice, c, row, columns);
+        WITH_ROWS_APART(n, vectors, product_tile, p, slice, c, row, columns);
     }
 }
 
@@ -211,11 +203,10 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
     tile_store(ks, vectors, &t, b, width);
 }
 
-NOINLINE void outer_whole_tile(const struct outer *o, const struct run *runs, int32_t count,
-                               const float *a, const float *g, const int32_t *keep, float *b)
-{
-    outer_tile(tile_rows(4), 4, o, runs, count, a, g, keep, b);
-}
+TILES_APART(outer_tile,
+            (const struct outer *o, const struct run *runs, int32_t count, const float *a,
+             const float *g, const int32_t *keep, float *b),
+            o, runs, count, a, g, keep, b)
 
 INLINE void outer_bias(int32_t vectors, const float *g, int32_t rows, float *b)
 {
@@ -276,12 +267,8 @@ INLINE void outer_block(int32_t vectors, const struct outer *o, int32_t panel, i
     for (int32_t row = 0, count; (count = next_block(o, &row, block)) > 0;)
         for (int32_t k = k_begin, n; k < k_end; k += n) {
             n = next_rows(k_end - k, most);
-            const int32_t *keep = panel == o->last ? o->keep : NULL;
-            if (ACCUMULATORS == 24 && vectors == 4 && n == most)
-                outer_whole_tile(o, block, count, o->a + k, g, keep, b + (size_t)k * width);
-            else
-                WITH_ROWS(n, vectors, outer_tile, o, block, count, o->a + k, g, keep,
-                          b + (size_t)k * width);
+            WITH_ROWS_APART(n, vectors, outer_tile, o, block, count, o->a + k, g,
+                            panel == o->last ? o->keep : NULL, b + (size_t)k * width);
         }
 }
 

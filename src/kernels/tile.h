@@ -59,6 +59,37 @@ INLINE int32_t next_rows(int32_t left, int32_t most)
         }                                                                                          \
     } while (0)
 
+/*
+ * The tiles of 4 to 6 rows by 4 vectors as functions of their own: inlined beside all others, their loops
+ * fetched distances of rows from the stack or from vector registers. With few registers the loop alone is
+ * one, below.
+ */
+#if ACCUMULATORS == 24
+#define TILE_APART(rows, function, parameters, ...)                                                \
+    NOINLINE void function##_##rows parameters                                                     \
+    {                                                                                              \
+        function(rows, 4, __VA_ARGS__);                                                            \
+    }
+#define TILES_APART(function, parameters, ...)                                                     \
+    TILE_APART(4, function, parameters, __VA_ARGS__)                                               \
+    TILE_APART(5, function, parameters, __VA_ARGS__)                                               \
+    TILE_APART(6, function, parameters, __VA_ARGS__)
+#define WITH_ROWS_APART(rows, vectors, function, ...)                                              \
+    do {                                                                                           \
+        if ((vectors) == 4 && (rows) == 6)                                                         \
+            function##_6(__VA_ARGS__);                                                             \
+        else if ((vectors) == 4 && (rows) == 5)                                                    \
+            function##_5(__VA_ARGS__);                                                             \
+        else if ((vectors) == 4 && (rows) == 4)                                                    \
+            function##_4(__VA_ARGS__);                                                             \
+        else                                                                                       \
+            WITH_ROWS(rows, vectors, function, __VA_ARGS__);                                       \
+    } while (0)
+#else
+#define TILES_APART(function, parameters, ...)
+#define WITH_ROWS_APART WITH_ROWS
+#endif
+
 struct tile {
     vec at[MAX_ROWS][4];
 };
