@@ -35,7 +35,8 @@ install_packages() {
         return 1
     fi
     echo "Installing with apt: $*"
-    run_as_root apt-get -qq update
+    # Of several lists one may be broken for a while, and what is missing stand in the others.
+    run_as_root apt-get -qq update || echo "Going on with the lists of packages that apt has." >&2
     run_as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
         --no-install-recommends install "$@" </dev/null
 }

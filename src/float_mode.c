@@ -24,8 +24,8 @@ __attribute__((aligned(512))) struct float_mode float_mode_enter(void)
     const unsigned own = 0x8000 | 0x0040 | 0x1f80; /* FTZ, DAZ and all masks */
     LOAD_MODE(own);
     /*
-     * Intel's processors take 250 cycles to load MXCSR unless an exception flag was raised since the last load,
-     * as no number does in a stream of zeros. This sum is inexact.
+     * Xeons with AMX take 250 cycles to load MXCSR where no exception flag was raised since the last load, and a
+     * stream of zeros raises none. This sum does: it is inexact.
      */
     float sum = 1.0f;
     __asm__ volatile("addss %1, %0" : "+x"(sum) : "x"(1e-30f));
