@@ -19,6 +19,9 @@ static const struct shape shapes[] = {
     {3, 2, 1, {256, 300}, 2, MLSTM_READOUT_C | MLSTM_READOUT_H, 1}, /* less rows than threads */
     {2, 1, 1, {512, 512}, 0, 0, 1},                                 /* a row for each thread */
     {1, 8, 2, {64, 256, 32}, 0, 0, 1}, /* the upper layer has two panels where W is 16 */
+    {24, 20, 3, {64, 128, 2, 96}, 10, MLSTM_READOUT_H, 1}, /* one thread's layer between those of all */
+    {24, 20, 3, {64, 96, 96, 96}, 0, 0, 1, {{0}, {.skip = MLSTM_SKIP_RESIDUAL}, {0}}}, /* joined ones */
+    {24, 20, 2, {64, 96, 64}, 0, 0, 1, {{.projection = 64}, {0}}},
 };
 
 /* The same bits for every number of threads, also when the number changes on one state. */
