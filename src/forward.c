@@ -10,8 +10,8 @@
 /* Until what comes next may read all rows; which is none but its own where workers have rows of their own. */
 static void wait_for_rows(const struct mlstm_state *state, struct worker *worker)
 {
-    struct range own;
-    if (state->limited || !state->rows_apart || !worker_rows(worker, state->batch, &own))
+    struct stripes own;
+    if (state->limited || !state->rows_apart || !own_stripes(worker, state->batch, 1, &own))
         worker_wait(worker);
 }
 

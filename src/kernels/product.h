@@ -340,7 +340,7 @@ INLINE void transpose_block(int32_t most, const float *in, size_t in_row, int32_
 static void transpose(const float *in, size_t in_row, int32_t rows, int32_t columns, float *out,
                       size_t out_row)
 {
-    /* The layers that are small have few rows, and most of the exchanges nothing to do. */
+    /* As in small layers: most of the exchanges have nothing to do. A choice in the loop below costs the gain. */
     if (rows <= 4) {
         for (int32_t c = 0; c < columns; c += W)
             transpose_block(4, in + (size_t)c, in_row, rows, out + (size_t)c * out_row, out_row);
