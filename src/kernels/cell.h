@@ -155,25 +155,22 @@ INLINE bool goes_back(const struct cell_forward *s, int32_t step)
 
 /* Rows of a panel as wide as four vectors. */
 INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_forward *s,
-                              int32_t step, int32_t row, int32_t panel, ptrdiff_t to_next)
+                              int32_t step, int32_t row, int32_t panel,
+                              const struct following *following)
 {
     const size_t width = (size_t)vectors * W;
     const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
-    const float *kernel = s->kernel + (size_t)panel * (size_t)(1 + s->input + s->hidden) * width;
+    const float *recurrent = following->now, *kernel = recurrent - (size_t)(1 + s->input) * width;
     const size_t here = at * s->row + (size_t)panel * W, next = here + (size_t)s->batch * s->row;
     struct tile sum, input;
 
     tile_zero(rows, vectors, &sum);
-    const float *recurrent = kernel + (size_t)(1 + s->input) * width;
-    const float *ahead =
-        following(recurrent, (s->x ? kernel : recurrent) + to_next, (size_t)s->hidden, width,
-                  (row - s->row_begin) / tile_rows(vectors));
     tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, width, s->hidden,
-                  ahead);
+                  share_following(following, (row - s->row_begin) / tile_rows(vectors)));
     if (s->x) {
         tile_row(rows, vectors, &input, kernel);
         tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
-                      width, s->input, recurrent);
+                      width, s->input, (struct ahead){recurrent, LINE});
     } else {
         tile_load(rows, vectors, &input, s->preact + (size_t)panel * s->preact_panel + at * width,
                   width);
@@ -202,10 +199,11 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     struct tile sum, input;
     const float *kernel = s->kernel, *recurrent = kernel + (size_t)(1 + s->input) * width;
     tile_zero(rows, vectors, &sum);
-    tile_multiply(rows, vectors, &sum, s->h + here, units, 1, recurrent, width, s->hidden, NULL);
+    tile_multiply(rows, vectors, &sum, s->h + here, units, 1, recurrent, width, s->hidden,
+                  (struct ahead){NULL, 0});
     tile_row(rows, vectors, &input, kernel);
     tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width, width,
-                  s->input, NULL);
+                  s->input, (struct ahead){NULL, 0});
     tile_add(rows, vectors, &sum, &input);
 
     /* Steps take up whole groups in the record. */
@@ -414,16 +412,23 @@ NOINLINE void cell_forward_halves(const struct cell_forward *s)
 
 NOINLINE void cell_forward_wide(const struct cell_forward *s)
 {
-    const ptrdiff_t panel_size = (ptrdiff_t)(1 + s->input + s->hidden) * 4 * W;
+    const size_t width = 4 * W, to_recurrent = (size_t)(1 + s->input) * width;
+    const ptrdiff_t panel_size = (ptrdiff_t)(to_recurrent + (size_t)s->hidden * width);
+    const int32_t tiles = tile_count(s->row_end - s->row_begin, 4);
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
         const bool back = goes_back(s, step);
-        for (int32_t p = s->panel_begin; p < s->panel_end; p++)
+        for (int32_t p = s->panel_begin; p < s->panel_end; p++) {
+            const int32_t panel = back ? s->panel_begin + s->panel_end - 1 - p : p;
+            const float *kernel = s->kernel + panel * panel_size;
+            const float *next = kernel + (back ? -panel_size : panel_size);
+            const struct following following =
+                follow(kernel + to_recurrent, s->x ? next : next + to_recurrent, (size_t)s->hidden,
+                       width, tiles);
             for (int32_t row = s->row_begin, n; row < s->row_end; row += n) {
                 n = next_rows(s->row_end - row, tile_rows(4));
-                WITH_ROWS(n, 4, cell_forward_tile, s, step, row,
-                          back ? s->panel_begin + s->panel_end - 1 - p : p,
-                          back ? -panel_size : panel_size);
+                WITH_ROWS(n, 4, cell_forward_tile, s, step, row, panel, &following);
             }
+        }
     }
 }
 

@@ -16,13 +16,14 @@
 /* A slice of all inputs: `segments` of `length` each. */
 struct slice {
     const float *a, *b;
-    const float *next; /* rows of B that are read after these */
     int32_t segments, length;
     int32_t init;
+    struct following following;
 };
 
 INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
-                         const struct slice *slice, float *c, int32_t row, int32_t columns)
+                         const struct slice *slice, float *c, int32_t row, int32_t columns,
+                         int32_t turn)
 {
     const int32_t width = vectors * W;
     const float *a = slice->a + (size_t)row * p->a_row, *b = slice->b;
@@ -44,11 +45,10 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
                                                                           : n < W ? n
                                                                                   : W);
             }
-    const float *ahead = following(b, slice->next, (size_t)slice->segments * (size_t)slice->length,
-                                   (size_t)width, (row - p->row_begin) / tile_rows(vectors));
+    struct ahead ahead = share_following(&slice->following, turn);
     for (int32_t s = 0; s < slice->segments; s++) {
         tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead);
-        ahead += slice->length * LINE;
+        ahead.at += (size_t)slice->length * ahead.step;
         a += p->a_segment;
         b += (size_t)slice->length * (size_t)width;
     }
@@ -67,34 +67,38 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
 
 TILES_APART(product_tile,
             (const struct product *p, const struct slice *slice, float *c, int32_t row,
-             int32_t columns),
-            p, slice, c, row, columns)
+             int32_t columns, int32_t turn),
+            p, slice, c, row, columns, turn)
 
-INLINE void product_rows(int32_t vectors, const struct product *p, const struct slice *slice,
-                         int32_t panel, int32_t begin, int32_t end)
+/* Gives the next tile's turn. */
+INLINE int32_t product_rows(int32_t vectors, const struct product *p, const struct slice *slice,
+                            int32_t panel, int32_t begin, int32_t end, int32_t turn)
 {
     const int32_t most = tile_rows(vectors);
     float *c = p->c + (size_t)panel * p->c_panel;
     const int32_t columns = p->columns - panel * vectors * W;
     for (int32_t row = begin, n; row < end; row += n) {
         n = next_rows(end - row, most);
-        WITH_ROWS_APART(n, vectors, product_tile, p, slice, c, row, columns);
+        WITH_ROWS_APART(n, vectors, product_tile, p, slice, c, row, columns, turn);
+        turn++;
     }
+    return turn;
 }
 
 INLINE void product_slice(int32_t vectors, const struct product *p, const struct slice *slice,
                           int32_t panel)
 {
     const int32_t begin = p->row_begin, end = p->row_end;
+    int32_t turn = 0;
     if (!p->runs) {
         for (int32_t i = 0, first = 0; i <= p->more; i++, first += p->apart)
-            product_rows(vectors, p, slice, panel, first + begin, first + end);
+            turn = product_rows(vectors, p, slice, panel, first + begin, first + end, turn);
         return;
     }
     for (int32_t i = 0; i < p->run_count; i++) {
         const struct run run = p->runs[i];
-        product_rows(vectors, p, slice, panel, run.begin > begin ? run.begin : begin,
-                     run.end < end ? run.end : end);
+        turn = product_rows(vectors, p, slice, panel, run.begin > begin ? run.begin : begin,
+                            run.end < end ? run.end : end, turn);
     }
 }
 
@@ -107,19 +111,23 @@ INLINE void product_panels(int32_t vectors, const struct product *p)
     const size_t a_step = one ? 1 : (size_t)p->a_segment;
     const size_t b_step = (size_t)(one ? 1 : p->length) * (size_t)(vectors * W);
     const int32_t to_next = p->back ? -1 : 1;
+    const int32_t tiles = (1 + p->more) * tile_count(p->row_end - p->row_begin, vectors);
     int32_t panel = p->back ? p->panel_end - 1 : p->panel_begin;
     for (int32_t left = p->panel_end - p->panel_begin; left > 0; left--, panel += to_next) {
         const float *b = p->b + (size_t)panel * p->b_panel;
         for (int32_t i = 0; i < count; i += most) {
             const int32_t n = count - i < most ? count - i : most;
+            const float *at = b + (size_t)i * b_step;
+            const float *next =
+                i + n < count ? b + (size_t)(i + n) * b_step : b + to_next * (ptrdiff_t)p->b_panel;
             const struct slice slice = {
                 .a = p->a + (size_t)i * a_step,
-                .b = b + (size_t)i * b_step,
-                .next = i + n < count ? b + (size_t)(i + n) * b_step
-                                      : b + to_next * (ptrdiff_t)p->b_panel,
+                .b = at,
                 .segments = one ? 1 : n,
                 .length = one ? n : p->length,
                 .init = i > 0 ? PRODUCT_ADD : p->init,
+                .following = follow(at, next, (size_t)n * (one ? 1 : (size_t)p->length),
+                                    (size_t)(vectors * W), tiles),
             };
             product_slice(vectors, p, &slice, panel);
         }
@@ -136,9 +144,10 @@ INLINE bool is_one_tile(const struct product *p)
 
 NOINLINE void product_one_tile(const struct product *p)
 {
-    const struct slice slice = {p->a, p->b, p->b, p->segments, p->length, p->init};
-    WITH_ROWS(p->row_end - p->row_begin, 1, product_tile, p, &slice, p->c, p->row_begin,
-              p->columns);
+    const struct slice slice = {
+        .a = p->a, .b = p->b, .segments = p->segments, .length = p->length, .init = p->init};
+    WITH_ROWS(p->row_end - p->row_begin, 1, product_tile, p, &slice, p->c, p->row_begin, p->columns,
+              0);
 }
 
 NOINLINE void product_tiles(const struct product *p)
@@ -163,10 +172,11 @@ static void product(const struct product *p)
  * whose columns of A stay in the second while all panels are.
  */
 #define OUTER_ROWS 96
-#define OUTER_INPUTS 96
+#define OUTER_INPUTS 192
 
 INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const struct run *runs,
-                       int32_t count, const float *a, const float *g, const int32_t *keep, float *b)
+                       int32_t count, const float *a, const float *g, const int32_t *keep, float *b,
+                       struct ahead ahead)
 {
     const size_t width = (size_t)vectors * W;
     struct tile t, odd;
@@ -187,8 +197,8 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
             if (r < rows)
                 tile_add_product(ks, 1, &t, from, 1, with);
         } else {
-            tile_multiply(ks, vectors, &t, from, 1, o->a_row, with, width, rows,
-                          b + (size_t)ks * width);
+            tile_multiply(ks, vectors, &t, from, 1, o->a_row, with, width, rows, ahead);
+            ahead.at += (size_t)rows * ahead.step;
         }
     }
     if (vectors == 1)
@@ -205,8 +215,8 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
 
 TILES_APART(outer_tile,
             (const struct outer *o, const struct run *runs, int32_t count, const float *a,
-             const float *g, const int32_t *keep, float *b),
-            o, runs, count, a, g, keep, b)
+             const float *g, const int32_t *keep, float *b, struct ahead ahead),
+            o, runs, count, a, g, keep, b, ahead)
 
 INLINE void outer_bias(int32_t vectors, const float *g, int32_t rows, float *b)
 {
@@ -263,13 +273,22 @@ INLINE void outer_block(int32_t vectors, const struct outer *o, int32_t panel, i
     const size_t width = (size_t)vectors * W;
     const float *g = o->g + (size_t)panel * o->g_panel;
     float *b = o->b + (size_t)panel * o->b_panel;
+    const int32_t tiles = tile_count(k_end - k_begin, vectors);
+    const size_t tile_step = (size_t)most * width / OUTER_ROWS;
     struct run block[OUTER_ROWS];
-    for (int32_t row = 0, count; (count = next_block(o, &row, block)) > 0;)
-        for (int32_t k = k_begin, n; k < k_end; k += n) {
+    for (int32_t row = 0, count, first = 1; (count = next_block(o, &row, block)) > 0; first = 0) {
+        const struct following following = follow(
+            g, row < o->rows ? g + (size_t)row * width : g + o->g_panel, OUTER_ROWS, width, tiles);
+        for (int32_t k = k_begin, n, turn = 0; k < k_end; k += n, turn++) {
             n = next_rows(k_end - k, most);
+            float *at = b + (size_t)k * width;
+            /* At first the gradients have to come from afar, too: each tile fetches those of the next. */
+            const struct ahead ahead = first ? (struct ahead){at + (size_t)n * width, tile_step}
+                                             : share_following(&following, turn);
             WITH_ROWS_APART(n, vectors, outer_tile, o, block, count, o->a + k, g,
-                            panel == o->last ? o->keep : NULL, b + (size_t)k * width);
+                            panel == o->last ? o->keep : NULL, at, ahead);
         }
+    }
 }
 
 INLINE void outer_panels(int32_t vectors, const struct outer *o)

@@ -90,6 +90,12 @@ INLINE int32_t next_rows(int32_t left, int32_t most)
 #define WITH_ROWS_APART WITH_ROWS
 #endif
 
+/* What a wide tile fetches for others while it multiplies: a line for every k, `step` floats after the last. */
+struct ahead {
+    const float *at;
+    size_t step;
+};
+
 struct tile {
     vec at[MAX_ROWS][4];
 };
@@ -158,9 +164,9 @@ INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, cons
 }
 
 /* The loop of tile_multiply. */
-INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const float *a, size_t a_row,
-                            size_t a_k, const float *b, size_t b_k, int32_t count,
-                            const float *ahead)
+INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const float *a,
+                            size_t a_row, size_t a_k, const float *b, size_t b_k, int32_t count,
+                            struct ahead ahead)
 {
     struct tile sum;
 #pragma GCC unroll 8
@@ -171,8 +177,8 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
     for (int32_t k = 0; k < count; k++, a += a_k, b += b_k) {
         tile_add_product(rows, vectors, &sum, a, a_row, b);
         if (vectors == 4) {
-            __builtin_prefetch(ahead, 0, 2);
-            ahead += LINE;
+            __builtin_prefetch(ahead.at, 0, 2);
+            ahead.at += ahead.step;
         }
     }
 #pragma GCC unroll 8
@@ -184,9 +190,9 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
 
 /* Of 16 registers these need nearly all: nothing else can be kept in them meanwhile. */
 #define TILE_ACCUMULATE_APART(rows)                                                                \
-    NOINLINE void tile_accumulate_##rows(                                                          \
-        struct tile *t, const float *a, size_t a_row, size_t a_k, const float *b, size_t b_k,      \
-        int32_t count, const float *ahead)                                                         \
+    NOINLINE void tile_accumulate_##rows(struct tile *t, const float *a, size_t a_row, size_t a_k, \
+                                         const float *b, size_t b_k, int32_t count,                \
+                                         struct ahead ahead)                                       \
     {                                                                                              \
         tile_accumulate(rows, 4, t, a, a_row, a_k, b, b_k, count, ahead);                          \
     }
@@ -197,10 +203,11 @@ TILE_ACCUMULATE_APART(3)
  * t[r] += sum over k of a[r*a_row + k*a_k] * b[k*b_k ...]. With a_k = 1 the rows of a are rows; with
  * a_row = 1 they are columns, and the product is that of a transposed. Each element is one chain of
  * additions in the order of k, whatever the size of the tile: results do not depend on how rows are
- * divided. Wide tiles fetch a line of `ahead` for every k.
+ * divided.
  */
-INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const float *a, size_t a_row,
-                          size_t a_k, const float *b, size_t b_k, int32_t count, const float *ahead)
+INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const float *a,
+                          size_t a_row, size_t a_k, const float *b, size_t b_k, int32_t count,
+                          struct ahead ahead)
 {
     if (ACCUMULATORS == 12 && rows == 3 && vectors == 4)
         tile_accumulate_3(t, a, a_row, a_k, b, b_k, count, ahead);
@@ -210,15 +217,35 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
         tile_accumulate(rows, vectors, t, a, a_row, a_k, b, b_k, count, ahead);
 }
 
-/*
- * What the tile in turn should fetch where all of them read the same `depth` rows `b` of a panel: the first
- * ones share the rows `next` that come after them, which are too far away to be fetched by their first
- * reader.
- */
-INLINE const float *following(const float *b, const float *next, size_t depth, size_t width,
-                              int32_t turn)
+/* Tiles for so many rows. */
+INLINE int32_t tile_count(int32_t rows, int32_t vectors)
 {
-    return (size_t)turn * LINE < width ? next + (size_t)turn * depth * LINE : b;
+    return (rows + tile_rows(vectors) - 1) / tile_rows(vectors);
+}
+
+/*
+ * Rows of a panel [depth, width] that are read after those at `now`, and that all tiles have the same part in
+ * fetching: in a hurry for the first ones, the memory would keep what they read themselves waiting.
+ */
+struct following {
+    const float *now, *next;
+    size_t depth, width, step;
+};
+
+INLINE struct following follow(const float *now, const float *next, size_t depth, size_t width,
+                               int32_t tiles)
+{
+    /* A worker may have none. */
+    const size_t count = tiles > 0 ? (size_t)tiles : 1, even = (width + count - 1) / count;
+    return (struct following){now, next, depth, width, even < LINE ? even : LINE};
+}
+
+/* The part of the tile in turn. */
+INLINE struct ahead share_following(const struct following *f, int32_t turn)
+{
+    const size_t begin = (size_t)turn * f->step;
+    return begin < f->width ? (struct ahead){f->next + begin * f->depth, f->step}
+                            : (struct ahead){f->now, 0};
 }
 
 #endif
