@@ -41,7 +41,7 @@ static void take_gradients(const struct backward_pass *pass, struct worker *work
     const struct layer *top = layout_top(layout);
     const struct matrix *m = layout_readout(layout);
     const size_t row = out_row(state, layout->layers - 1);
-    const struct stripes all = share_steps(worker, state->batch, pass->steps);
+    const struct stripes all = share_steps(worker, state, pass->steps);
     for (int32_t i = 0; i <= all.more; i++) {
         const struct range own = stripe(&all, i);
         fill_out(pass, pass->dh_top, m ? NULL : pass->dy, (size_t)top->outputs, state->dh_out, own);
@@ -155,7 +155,7 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
     const size_t here = (size_t)pass->first * (size_t)state->batch * s->row;
     struct range row = {0, state->batch}, block = {0, part->blocks};
     const bool alone = worker->count == 1 || s->small;
-    const bool own_rows = !alone && worker_rows(worker, state->batch, &row);
+    const bool own_rows = !alone && worker_rows(worker, state->batch, state->own_rows, &row);
     if (!alone && !own_rows)
         worker_share(worker, state->batch, part->blocks, &row, &block);
     struct cell_backward step = {

@@ -11,7 +11,7 @@
 static void wait_for_rows(const struct mlstm_state *state, struct worker *worker)
 {
     struct stripes own;
-    if (state->limited || !state->rows_apart || !own_stripes(worker, state->batch, 1, &own))
+    if (state->limited || !state->rows_apart || !own_stripes(worker, state, 1, &own))
         worker_wait(worker);
 }
 
@@ -73,7 +73,7 @@ static void plain_forward_steps(const struct forward_pass *pass, struct directio
         worker_wait(worker);
         return;
     }
-    const bool own_rows = worker_rows(worker, batch, &row);
+    const bool own_rows = worker_rows(worker, batch, pass->state->own_rows, &row);
     if (!own_rows) {
         worker_share(worker, batch, step->panel_end, &row, &panel);
         step->panel_begin = panel.begin;
@@ -182,7 +182,7 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     const struct layout *layout = state->layout;
     const struct matrix *m = layout_readout(layout);
     if (!m) {
-        const struct stripes own = share_steps(worker, state->batch, pass->steps);
+        const struct stripes own = share_steps(worker, state, pass->steps);
         for (int32_t i = 0; i <= own.more; i++)
             copy_outputs(state, h, stripe(&own, i), pass->y);
         return;

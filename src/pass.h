@@ -49,21 +49,22 @@ struct stripes {
  * A worker's rows of the batch at every step, where it has enough of them: what it wrote of one layer is what it
  * reads in the next, and need not come from another core.
  */
-static inline bool own_stripes(const struct worker *worker, int32_t batch, int32_t steps,
-                               struct stripes *own)
+static inline bool own_stripes(const struct worker *worker, const struct mlstm_state *state,
+                               int32_t steps, struct stripes *own)
 {
     own->more = steps - 1;
-    own->apart = batch;
-    return worker->count > 1 && worker_rows(worker, batch, &own->row);
+    own->apart = state->batch;
+    return worker->count > 1 && worker_rows(worker, state->batch, state->own_rows, &own->row);
 }
 
 /* This worker's rows of all steps where each is computed as a whole. */
-static inline struct stripes share_steps(const struct worker *worker, int32_t batch, int32_t steps)
+static inline struct stripes share_steps(const struct worker *worker,
+                                         const struct mlstm_state *state, int32_t steps)
 {
     struct stripes own;
-    if (own_stripes(worker, batch, steps, &own))
+    if (own_stripes(worker, state, steps, &own))
         return own;
-    return (struct stripes){share_rows(worker, steps * batch), 0, 0};
+    return (struct stripes){share_rows(worker, steps * state->batch), 0, 0};
 }
 
 static inline struct range stripe(const struct stripes *stripes, int32_t index)

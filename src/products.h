@@ -72,7 +72,7 @@ static inline struct grid share_chunk(const struct worker *worker, const struct 
                                       int32_t steps, int32_t panels)
 {
     struct stripes own;
-    if (!state->limited && own_stripes(worker, state->batch, steps, &own))
+    if (!state->limited && own_stripes(worker, state, steps, &own))
         return (struct grid){
             .row = own.row, .panel = {0, panels}, .more = own.more, .apart = own.apart};
     struct grid grid = {.runs = state->limited ? state->runs : NULL, .run_count = state->run_count};

@@ -18,6 +18,13 @@
 #define CHUNK_ROWS 512
 #define STREAM_ROWS 256
 
+/*
+ * Rows of the batch that a thread should have to take them alone: some, and more where weights come from afar,
+ * one for so many that it reads at each step.
+ */
+#define OWN_ROWS 6
+#define WEIGHTS_FOR_A_ROW 65536.0
+
 #define MAX_THREADS 1024
 
 const char foreign_state[] =
@@ -37,7 +44,7 @@ static int32_t at_least_one(int32_t a)
 static int32_t pass_threads(const struct mlstm_state *state)
 {
     /* By rows they do not meet at every step. */
-    int32_t n = at_least_one(state->batch / OWN_ROWS);
+    int32_t n = at_least_one(state->batch / state->own_rows);
     while (n < state->threads && (double)(n + 1) * (n + 1) * WORTH_MEETING <= state->recurrent_work)
         n++;
     return n < state->threads ? n : state->threads;
@@ -77,6 +84,7 @@ void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps
  */
 static void count_work(struct mlstm_state *state)
 {
+    state->own_rows = OWN_ROWS;
     for (int32_t d = 0; d < state->layout->directions; d++) {
         const struct matrix *m = &state->layout->matrices[state->layout->direction[d].kernel];
         const double one_input = 4.0 * state->batch * m->units;
@@ -87,6 +95,9 @@ static void count_work(struct mlstm_state *state)
         if (state->recurrent_work < recurrent)
             state->recurrent_work = recurrent;
     }
+    const double rows = state->recurrent_work / state->batch / WEIGHTS_FOR_A_ROW;
+    if (rows > OWN_ROWS)
+        state->own_rows = (int32_t)rows;
 }
 
 static bool reads_backwards(const struct layout *layout)

@@ -81,6 +81,7 @@ struct mlstm_state {
     bool final_given;
     bool learned; /* the window begins with the learned state */
     int32_t threads;
+    int32_t own_rows; /* that make it worth a thread's while to read all weights for them alone */
     struct team *team;                /* NULL for one thread */
     double step_work, recurrent_work; /* see count_work */
 

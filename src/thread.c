@@ -273,10 +273,10 @@ static struct range divide(int32_t count, int32_t index, int32_t parts)
                           (int32_t)((int64_t)count * (index + 1) / parts)};
 }
 
-bool worker_rows(const struct worker *worker, int32_t rows, struct range *row)
+bool worker_rows(const struct worker *worker, int32_t rows, int32_t enough, struct range *row)
 {
     *row = divide(rows, worker->index, worker->count);
-    return rows / worker->count >= OWN_ROWS;
+    return rows / worker->count >= enough;
 }
 
 void worker_divide(const struct worker *worker, int32_t rows, int32_t items, struct range *row,

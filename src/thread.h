@@ -43,14 +43,11 @@ struct range {
     int32_t begin, end;
 };
 
-/* Rows of the batch that make it worth a worker's while to read all weights for them alone. */
-#define OWN_ROWS 6
-
 /*
  * This worker's rows of the batch, and whether they are enough: then it goes through the steps of a
  * layer without meeting the others, for rows know nothing of each other.
  */
-bool worker_rows(const struct worker *worker, int32_t rows, struct range *row);
+bool worker_rows(const struct worker *worker, int32_t rows, int32_t enough, struct range *row);
 
 /* One of several workers' part of a grid; rows are only divided where items do not suffice. */
 void worker_divide(const struct worker *worker, int32_t rows, int32_t items, struct range *row,
