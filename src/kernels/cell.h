@@ -166,7 +166,7 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
 
     tile_zero(rows, vectors, &sum);
     tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, width, s->hidden,
-                  share_following(following, (row - s->row_begin) / tile_rows(vectors)));
+                  share_following(vectors, following, (row - s->row_begin) / tile_rows(vectors)));
     if (s->x) {
         tile_row(rows, vectors, &input, kernel);
         tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
@@ -414,16 +414,15 @@ NOINLINE void cell_forward_wide(const struct cell_forward *s)
 {
     const size_t width = 4 * W, to_recurrent = (size_t)(1 + s->input) * width;
     const ptrdiff_t panel_size = (ptrdiff_t)(to_recurrent + (size_t)s->hidden * width);
-    const int32_t tiles = tile_count(s->row_end - s->row_begin, 4);
+    const int32_t part = even_part(4, tile_count(s->row_end - s->row_begin, 4));
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
         const bool back = goes_back(s, step);
         for (int32_t p = s->panel_begin; p < s->panel_end; p++) {
             const int32_t panel = back ? s->panel_begin + s->panel_end - 1 - p : p;
             const float *kernel = s->kernel + panel * panel_size;
             const float *next = kernel + (back ? -panel_size : panel_size);
-            const struct following following =
-                follow(kernel + to_recurrent, s->x ? next : next + to_recurrent, (size_t)s->hidden,
-                       width, tiles);
+            const struct following following = {
+                kernel + to_recurrent, s->x ? next : next + to_recurrent, (size_t)s->hidden, part};
             for (int32_t row = s->row_begin, n; row < s->row_end; row += n) {
                 n = next_rows(s->row_end - row, tile_rows(4));
                 WITH_ROWS(n, 4, cell_forward_tile, s, step, row, panel, &following);

@@ -45,7 +45,7 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
                                                                           : n < W ? n
                                                                                   : W);
             }
-    struct ahead ahead = share_following(&slice->following, turn);
+    struct ahead ahead = share_following(vectors, &slice->following, turn);
     for (int32_t s = 0; s < slice->segments; s++) {
         tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead);
         ahead.at += (size_t)slice->length * ahead.step;
@@ -111,7 +111,8 @@ INLINE void product_panels(int32_t vectors, const struct product *p)
     const size_t a_step = one ? 1 : (size_t)p->a_segment;
     const size_t b_step = (size_t)(one ? 1 : p->length) * (size_t)(vectors * W);
     const int32_t to_next = p->back ? -1 : 1;
-    const int32_t tiles = (1 + p->more) * tile_count(p->row_end - p->row_begin, vectors);
+    const int32_t part =
+        even_part(vectors, (1 + p->more) * tile_count(p->row_end - p->row_begin, vectors));
     int32_t panel = p->back ? p->panel_end - 1 : p->panel_begin;
     for (int32_t left = p->panel_end - p->panel_begin; left > 0; left--, panel += to_next) {
         const float *b = p->b + (size_t)panel * p->b_panel;
@@ -126,8 +127,7 @@ INLINE void product_panels(int32_t vectors, const struct product *p)
                 .segments = one ? 1 : n,
                 .length = one ? n : p->length,
                 .init = i > 0 ? PRODUCT_ADD : p->init,
-                .following = follow(at, next, (size_t)n * (one ? 1 : (size_t)p->length),
-                                    (size_t)(vectors * W), tiles),
+                .following = {at, next, (size_t)n * (one ? 1 : (size_t)p->length), part},
             };
             product_slice(vectors, p, &slice, panel);
         }
@@ -273,18 +273,18 @@ INLINE void outer_block(int32_t vectors, const struct outer *o, int32_t panel, i
     const size_t width = (size_t)vectors * W;
     const float *g = o->g + (size_t)panel * o->g_panel;
     float *b = o->b + (size_t)panel * o->b_panel;
-    const int32_t tiles = tile_count(k_end - k_begin, vectors);
+    const int32_t part = even_part(vectors, tile_count(k_end - k_begin, vectors));
     const size_t tile_step = (size_t)most * width / OUTER_ROWS;
     struct run block[OUTER_ROWS];
     for (int32_t row = 0, count, first = 1; (count = next_block(o, &row, block)) > 0; first = 0) {
-        const struct following following = follow(
-            g, row < o->rows ? g + (size_t)row * width : g + o->g_panel, OUTER_ROWS, width, tiles);
+        const struct following following = {
+            g, row < o->rows ? g + (size_t)row * width : g + o->g_panel, OUTER_ROWS, part};
         for (int32_t k = k_begin, n, turn = 0; k < k_end; k += n, turn++) {
             n = next_rows(k_end - k, most);
             float *at = b + (size_t)k * width;
             /* At first the gradients have to come from afar, too: each tile fetches those of the next. */
             const struct ahead ahead = first ? (struct ahead){at + (size_t)n * width, tile_step}
-                                             : share_following(&following, turn);
+                                             : share_following(vectors, &following, turn);
             WITH_ROWS_APART(n, vectors, outer_tile, o, block, count, o->a + k, g,
                             panel == o->last ? o->keep : NULL, at, ahead);
         }

@@ -224,28 +224,30 @@ INLINE int32_t tile_count(int32_t rows, int32_t vectors)
 }
 
 /*
- * Rows of a panel [depth, width] that are read after those at `now`, and that all tiles have the same part in
- * fetching: in a hurry for the first ones, the memory would keep what they read themselves waiting.
+ * Rows of a panel, so many, that are read after those at `now`, and that all tiles have the same part in fetching: in a
+ * hurry for the first ones, the memory would keep what they read themselves waiting.
  */
 struct following {
     const float *now, *next;
-    size_t depth, width, step;
+    size_t depth;
+    int32_t part; /* floats of each row */
 };
 
-INLINE struct following follow(const float *now, const float *next, size_t depth, size_t width,
-                               int32_t tiles)
+INLINE int32_t even_part(int32_t vectors, int32_t tiles)
 {
-    /* A worker may have none. */
-    const size_t count = tiles > 0 ? (size_t)tiles : 1, even = (width + count - 1) / count;
-    return (struct following){now, next, depth, width, even < LINE ? even : LINE};
+    /* Narrow tiles fetch nothing. A worker may have no tiles. */
+    if (vectors < 4 || tiles < 1)
+        return 0;
+    const int32_t even = (vectors * W + tiles - 1) / tiles;
+    return even < LINE ? even : LINE;
 }
 
 /* The part of the tile in turn. */
-INLINE struct ahead share_following(const struct following *f, int32_t turn)
+INLINE struct ahead share_following(int32_t vectors, const struct following *f, int32_t turn)
 {
-    const size_t begin = (size_t)turn * f->step;
-    return begin < f->width ? (struct ahead){f->next + begin * f->depth, f->step}
-                            : (struct ahead){f->now, 0};
+    const int32_t begin = turn * f->part;
+    return begin < vectors * W ? (struct ahead){f->next + (size_t)begin * f->depth, (size_t)f->part}
+                               : (struct ahead){f->now, 0};
 }
 
 #endif
