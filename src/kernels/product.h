@@ -365,6 +365,11 @@ static void transpose(const float *in, size_t in_row, int32_t rows, int32_t colu
             transpose_block(4, in + (size_t)c, in_row, rows, out + (size_t)c * out_row, out_row);
         return;
     }
+    /* In order: below lines are read and written some rows apart, which no cache foresees. */
+    for (size_t i = 0; i < (size_t)rows * in_row; i += LINE) {
+        __builtin_prefetch(in + i, 0, 2);
+        __builtin_prefetch(out + i, 1, 2);
+    }
     for (int32_t c = 0; c < columns; c += W)
         for (int32_t r = 0; r < rows; r += W)
             transpose_block(W, in + (size_t)r * in_row + (size_t)c, in_row, rows - r,
