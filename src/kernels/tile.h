@@ -224,18 +224,18 @@ INLINE int32_t tile_count(int32_t rows, int32_t vectors)
 }
 
 /*
- * Rows of a panel, so many, that are read after those at `now`, and that all tiles have the same part in fetching: in a
- * hurry for the first ones, the memory would keep what they read themselves waiting.
+ * `depth` rows of a panel, which are read after those at `now`. All tiles have the same part in fetching them: if the
+ * first ones did it, as fast as they can, the memory would keep what they read themselves waiting.
  */
 struct following {
     const float *now, *next;
     size_t depth;
-    int32_t part; /* floats of each row */
+    int32_t part; /* of one tile: floats of each row */
 };
 
+/* None where tiles are narrow. A worker may have no tiles. */
 INLINE int32_t even_part(int32_t vectors, int32_t tiles)
 {
-    /* Narrow tiles fetch nothing. A worker may have no tiles. */
     if (vectors < 4 || tiles < 1)
         return 0;
     const int32_t even = (vectors * W + tiles - 1) / tiles;
