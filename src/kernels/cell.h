@@ -178,7 +178,7 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     tile_add(rows, vectors, &sum, &input);
 
     const size_t record = (size_t)panel * s->gates_panel + at * width;
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int32_t r = 0; r < rows; r++) {
         NUMBERS_HERE(k);
         const struct group g = {sum.at[r][0], sum.at[r][1], sum.at[r][2], sum.at[r][3]};
@@ -211,11 +211,11 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     const size_t record = ((size_t)step * groups + (size_t)row / group_rows) * 4 * W;
     /* First: a group's store may reach into what the next one loads, and would have to end before. */
     vec c[MAX_ROWS];
-#pragma GCC unroll 8
+    UNROLL(8)
     for (size_t g = 0; g * group_rows < (size_t)rows; g++)
         c[g] = load(s->c + here + g * W);
     NUMBERS_HERE(k);
-#pragma GCC unroll 8
+    UNROLL(8)
     for (size_t g = 0; g * group_rows < (size_t)rows; g++) {
         const struct group a = activate(k, gather(rows, vectors, &sum, (int32_t)g), s->forget_bias);
         update_cell(k, s, a, c[g], here + g * W, next + g * W, record + g * 4 * W);
@@ -265,9 +265,9 @@ INLINE vec load_units(int32_t units, const float *p)
 
 INLINE void add_row(int32_t panels, vec a, const float *b, size_t b_panel, vec sum[2][4])
 {
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < 4; v++)
             sum[p][v] += a * load(b + (size_t)p * b_panel + v * W);
 }
@@ -299,15 +299,15 @@ INLINE void add_rows_apart(int32_t panels, const float *a, int32_t count, const 
                            size_t b_panel, vec sum[2][4])
 {
     vec odd[2][4];
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < 4; v++)
             odd[p][v] = splat(0.0f);
     add_rows(panels, a, count, b, b_panel, sum, odd);
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < 4; v++)
             sum[p][v] += odd[p][v];
 }
@@ -329,9 +329,9 @@ INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_fo
     const size_t start_panel = s->x ? panel_size : s->preact_panel;
     const float *h = s->h + (size_t)step * s->row;
     vec sum[2][4];
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < 4; v++)
             sum[p][v] = load(start + (size_t)p * start_panel + v * W);
     if (s->x)
@@ -345,11 +345,11 @@ INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_fo
     const size_t record = (size_t)panel * s->gates_panel + (size_t)step * 4 * W;
     NUMBERS_HERE(k);
     struct group group[2];
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
         group[p] =
             activate(k, (struct group){sum[p][0], sum[p][1], sum[p][2], sum[p][3]}, s->forget_bias);
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
         update_cell(k, s, group[p], load(s->c + here + (size_t)p * W), here + (size_t)p * W,
                     here + (size_t)p * W + s->row, record + (size_t)p * s->gates_panel);
@@ -550,11 +550,11 @@ INLINE vec multiply_back(int32_t units, struct group g, const float *transposed)
 {
     const vec gate[4] = {g.i, g.j, g.f, g.o};
     vec sum[4];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int32_t n = 0; n < 4; n++) {
         const float *b = transposed + n * units * W;
         sum[n] = spread(units, gate[n], 0) * load_units(units, b);
-#pragma GCC unroll 8
+        UNROLL(8)
         for (int32_t k = 1; k < units; k++)
             sum[n] += spread(units, gate[n], k) * load_units(units, b + k * W);
     }

@@ -36,9 +36,9 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
     else if (columns >= width)
         tile_load(rows, vectors, &t, c, p->c_row);
     else
-#pragma GCC unroll 8
+        UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
+            UNROLL(4)
             for (int32_t v = 0; v < vectors; v++) {
                 const int32_t n = columns - v * W;
                 t.at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0   ? 0
@@ -55,9 +55,9 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
     if (columns >= width)
         tile_store(rows, vectors, &t, c, p->c_row);
     else
-#pragma GCC unroll 8
+        UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
+            UNROLL(4)
             for (int32_t v = 0; v < vectors; v++) {
                 const int32_t n = columns - v * W;
                 if (n > 0)
@@ -205,9 +205,9 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
         tile_add(ks, vectors, &t, &odd);
     /* NaN in a would make NaN of a column that does not exist, and so of the parameters' padding. */
     if (keep)
-#pragma GCC unroll 8
+        UNROLL(8)
         for (int32_t k = 0; k < ks; k++)
-#pragma GCC unroll 4
+            UNROLL(4)
             for (int32_t v = 0; v < vectors; v++)
                 t.at[k][v] = keep_lanes(t.at[k][v], keep + v * W);
     tile_store(ks, vectors, &t, b, width);
@@ -223,22 +223,22 @@ INLINE void outer_bias(int32_t vectors, const float *g, int32_t rows, float *b)
     /* Four chains of additions, whether they are four columns or four rows in turn. */
     const int32_t turns = 4 / vectors;
     vec sum[4];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int32_t v = 0; v < 4; v++)
         sum[v] = v < vectors ? load(b + v * W) : splat(0.0f);
     int32_t r = 0;
     for (; r + turns <= rows; r += turns, g += 4 * W)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < 4; v++)
             sum[v] += load(g + v * W);
     for (; r < rows; r++, g += vectors * W)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
             sum[v] += load(g + v * W);
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int32_t v = vectors; v < 4; v++)
         sum[v % vectors] += sum[v];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int32_t v = 0; v < vectors; v++)
         store(b + v * W, sum[v]);
 }
@@ -319,7 +319,7 @@ static void outer(const struct outer *o)
 #define FIRST_HALF(step, lane) ((lane) & (step) ? W + (lane) - (step) : (lane))
 #define SECOND_HALF(step, lane) ((lane) & (step) ? W + (lane) : (lane) + (step))
 #define EXCHANGE(step, first, second)                                                              \
-    _Pragma("GCC unroll 16") for (int32_t r = 0; r < W; r++) if (!(r & (step)))                    \
+    UNROLL(16) for (int32_t r = 0; r < W; r++) if (!(r & (step)))                                  \
     {                                                                                              \
         const vec a = rows[r], b = rows[r + (step)];                                               \
         rows[r] = SHUFFLE(a, b, LANES(first));                                                     \
@@ -340,7 +340,7 @@ INLINE void transpose_block(int32_t most, const float *in, size_t in_row, int32_
                             float *out, size_t out_row)
 {
     vec rows[W];
-#pragma GCC unroll 16
+    UNROLL(16)
     for (int32_t r = 0; r < W; r++)
         rows[r] = r < most && r < rows_left ? load(in + (size_t)r * in_row) : splat(0.0f);
     EXCHANGE(1, FIRST_1, SECOND_1)
@@ -351,7 +351,7 @@ INLINE void transpose_block(int32_t most, const float *in, size_t in_row, int32_
 #if W >= 16
     EXCHANGE(8, FIRST_8, SECOND_8)
 #endif
-#pragma GCC unroll 16
+    UNROLL(16)
     for (int32_t r = 0; r < W; r++)
         store(out + (size_t)r * out_row, rows[r]);
 }

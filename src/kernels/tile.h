@@ -102,9 +102,9 @@ struct tile {
 
 INLINE void tile_zero(int32_t rows, int32_t vectors, struct tile *t)
 {
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
             t->at[r][v] = splat(0.0f);
 }
@@ -112,36 +112,36 @@ INLINE void tile_zero(int32_t rows, int32_t vectors, struct tile *t)
 /* Every row of the tile is the same. */
 INLINE void tile_row(int32_t rows, int32_t vectors, struct tile *t, const float *row)
 {
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
             t->at[r][v] = load(row + v * W);
 }
 
 INLINE void tile_load(int32_t rows, int32_t vectors, struct tile *t, const float *p, size_t p_row)
 {
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
             t->at[r][v] = load(p + (size_t)r * p_row + v * W);
 }
 
 INLINE void tile_store(int32_t rows, int32_t vectors, const struct tile *t, float *p, size_t p_row)
 {
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
             store(p + (size_t)r * p_row + v * W, t->at[r][v]);
 }
 
 INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct tile *other)
 {
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
             t->at[r][v] += other->at[r][v];
 }
@@ -151,13 +151,13 @@ INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, cons
                              size_t a_row, const float *b)
 {
     vec factor[MAX_ROWS];
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
         factor[r] = splat(a[(size_t)r * a_row]);
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int32_t v = 0; v < vectors; v++) {
         const vec row = load(b + v * W);
-#pragma GCC unroll 8
+        UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
             t->at[r][v] += factor[r] * row;
     }
@@ -169,9 +169,9 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
                             struct ahead ahead)
 {
     struct tile sum;
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
             sum.at[r][v] = t->at[r][v];
     for (int32_t k = 0; k < count; k++, a += a_k, b += b_k) {
@@ -181,9 +181,9 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
             ahead.at += ahead.step;
         }
     }
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
             t->at[r][v] = sum.at[r][v];
 }
