@@ -155,7 +155,7 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
     const size_t here = (size_t)pass->first * (size_t)state->batch * s->row;
     struct range row = {0, state->batch}, block = {0, part->blocks};
     const bool alone = worker->count == 1 || s->small;
-    const bool own_rows = !alone && worker_rows(worker, state->batch, state->own_rows, &row);
+    const bool own_rows = !alone && takes_own_rows(worker, state, &row);
     if (!alone && !own_rows)
         worker_share(worker, state->batch, part->blocks, &row, &block);
     struct cell_backward step = {

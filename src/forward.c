@@ -73,7 +73,7 @@ static void plain_forward_steps(const struct forward_pass *pass, struct directio
         worker_wait(worker);
         return;
     }
-    const bool own_rows = worker_rows(worker, batch, pass->state->own_rows, &row);
+    const bool own_rows = takes_own_rows(worker, pass->state, &row);
     if (!own_rows) {
         worker_share(worker, batch, step->panel_end, &row, &panel);
         step->panel_begin = panel.begin;

@@ -39,6 +39,13 @@ static inline struct range share_rows(const struct worker *worker, int32_t rows)
     return own;
 }
 
+/* This worker's rows of the batch, and whether they are enough to read all weights for them alone. */
+static inline bool takes_own_rows(const struct worker *worker, const struct mlstm_state *state,
+                                  struct range *row)
+{
+    return worker_rows(worker, state->batch, state->own_rows, row);
+}
+
 /* Rows, and the same ones `more` times again, `apart` further each time. */
 struct stripes {
     struct range row;
@@ -54,7 +61,7 @@ static inline bool own_stripes(const struct worker *worker, const struct mlstm_s
 {
     own->more = steps - 1;
     own->apart = state->batch;
-    return worker->count > 1 && worker_rows(worker, state->batch, state->own_rows, &own->row);
+    return worker->count > 1 && takes_own_rows(worker, state, &own->row);
 }
 
 /* This worker's rows of all steps where each is computed as a whole. */

@@ -36,7 +36,7 @@ static struct walk begin_walk(const struct mlstm_stack *stack, const struct mlst
         .worker = worker,
         .row = {0, state->batch},
     };
-    w.alone = worker->count == 1 || worker_rows(worker, state->batch, state->own_rows, &w.row);
+    w.alone = worker->count == 1 || takes_own_rows(worker, state, &w.row);
     if (!w.alone)
         w.row = share_rows(worker, state->batch);
     return w;

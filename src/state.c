@@ -80,7 +80,7 @@ void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps
 
 /*
  * The work of one step that threads can share, in multiply-adds: of all layers, and in the product that each
- * waits for. A small layer is one thread's.
+ * waits for. A small layer is one thread's. And the rows that make it worth a thread's while to take them alone.
  */
 static void count_work(struct mlstm_state *state)
 {
