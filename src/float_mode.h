@@ -6,7 +6,7 @@
  * The library's own floating-point mode. Numbers below the smallest normal one, which make
  * processors many times slower, are taken as 0 and become 0; rounding is to nearest; nothing traps.
  * A public function that does arithmetic enters it, and leaves it with the caller's mode and flags as
- * they were:
+ * they were, but that "inexact" may be raised:
  *
  *     const struct float_mode callers = float_mode_enter();
  *     ...

@@ -191,7 +191,7 @@ static void look(struct seen *seen)
     memcpy(seen->numbers, w.numbers, sizeof w.numbers);
 }
 
-/* The mode of this thread, all of it that can be read. */
+/* The mode of this thread, all of it that can be read, as if something had been inexact: calls may raise this flag. */
 struct mode {
     int rounding, flags;
     uint64_t control, status;
@@ -199,9 +199,9 @@ struct mode {
 
 static struct mode mode_now(void)
 {
-    struct mode mode = {fegetround(), fetestexcept(FE_ALL_EXCEPT), 0, 0};
+    struct mode mode = {fegetround(), fetestexcept(FE_ALL_EXCEPT) | FE_INEXACT, 0, 0};
 #if defined(__x86_64__)
-    mode.control = _mm_getcsr();
+    mode.control = _mm_getcsr() | FE_INEXACT;
 #elif defined(__aarch64__)
     __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(mode.control), "=r"(mode.status));
 #endif

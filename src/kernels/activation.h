@@ -21,13 +21,12 @@ static const struct numbers {
 #else
     float magic, q0, q1, q2, q3, q4, exp_begin, exp_end;
 #endif
-    float sigmoid, tanh, expm1_end, one, two;
+    float sigmoid, tanh, expm1_end, one;
     int32_t magnitude, sign;
 } numbers = {
     .sigmoid = -LOG2_E,
     .tanh = 2.0f * LOG2_E,
     .one = 1.0f,
-    .two = 2.0f,
     .magnitude = INT32_MAX,
     .sign = INT32_MIN,
 #if W == 16
@@ -69,52 +68,40 @@ static const struct numbers {
     const struct numbers *name = &numbers;                                                         \
     __asm__ volatile("" : "+r"(name))
 
-#if W == 16
+/* power * (1 + rest); each user of it has the shortest way from here to its own result. */
 struct exponential {
-    vec power; /* 2^(n - floor(n)), a number of the table */
-    vec y, r;
+    vec power, rest;
 };
 
-/* n is y rounded down, so that floor(n) is floor(y): _mm512_scalef_ps takes y as it is, infinities too. */
-INLINE struct exponential exp2_parts(vec x, float factor, const struct numbers *k)
+#if W == 16
+/* 2^y, with `scale` for y where only its floor counts: infinities are fine in y, and a power of 0 or infinity. */
+INLINE struct exponential exp2_parts(vec y, vec scale, float q1, float q0, const struct numbers *k)
 {
-    const __m512 y = (__m512)(x * splat(factor));
-    const __m512i n = (__m512i)_mm512_add_round_ps(y, (__m512)splat(k->magic),
+    /* n is y rounded down, so that floor(n) is floor(y). */
+    const __m512i n = (__m512i)_mm512_add_round_ps((__m512)y, (__m512)splat(k->magic),
                                                    _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    const vec r = (vec)_mm512_reduce_ps(y, 5 << 4 | _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    const vec power =
-        (vec)_mm512_permutex2var_ps((__m512)load(k->powers), n, (__m512)load(k->powers + W));
-    return (struct exponential){power, (vec)y, r};
-}
-
-INLINE vec scaled(vec x, vec y)
-{
-    return (vec)_mm512_scalef_ps((__m512)x, (__m512)y);
+    const vec r =
+        (vec)_mm512_reduce_ps((__m512)y, 5 << 4 | _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    const __m512 power =
+        _mm512_permutex2var_ps((__m512)load(k->powers), n, (__m512)load(k->powers + W));
+    const vec q = splat(q1) * r + splat(q0);
+    return (struct exponential){(vec)_mm512_scalef_ps(power, (__m512)scale), r * q};
 }
 
 /* exp(x * factor / LOG2_E) */
-INLINE vec exp_scaled(vec x, float factor, const struct numbers *k)
+INLINE struct exponential exp_parts(vec x, float factor, const struct numbers *k)
 {
-    const struct exponential e = exp2_parts(x, factor, k);
-    const vec q = splat(k->q1) * e.r + splat(k->q0);
-    return scaled(e.power * e.r * q + e.power, e.y);
+    const vec y = x * splat(factor);
+    return exp2_parts(y, y, k->q1, k->q0, k);
 }
 
-/* The same less 1, without cancellation; 2^29 and what is more are alike. */
-INLINE vec expm1_scaled(vec x, float factor, const struct numbers *k)
+/* The same for what is less 1 later; 2^29 and what is more are alike. */
+INLINE struct exponential expm1_parts(vec x, float factor, const struct numbers *k)
 {
-    const struct exponential e = exp2_parts(x, factor, k);
-    /* Not before: what q waits for is later than this. */
-    const vec power = scaled(e.power, at_most(e.y, k->expm1_end));
-    const vec q = splat(k->q1_expm1) * e.r + splat(k->q0_expm1);
-    return power * e.r * q + (power - splat(k->one));
+    const vec y = x * splat(factor);
+    return exp2_parts(y, at_most(y, k->expm1_end), k->q1_expm1, k->q0_expm1, k);
 }
 #else
-struct exponential {
-    vec power; /* 2^n */
-    vec r, q;
-};
-
 /* The low bits hold n + 127, which shifted become the float 2^n: y has to be in [-126, 127]. */
 INLINE struct exponential exp2_parts(vec x, float factor, const struct numbers *k)
 {
@@ -125,39 +112,40 @@ INLINE struct exponential exp2_parts(vec x, float factor, const struct numbers *
     const vec high = splat(k->q3) * r + splat(k->q2);
     const vec r2 = r * r;
     const vec q = r2 * (r2 * splat(k->q4) + high) + low;
-    return (struct exponential){power, r, q};
+    return (struct exponential){power, r * q};
 }
 
-INLINE vec exp_scaled(vec x, float factor, const struct numbers *k)
+INLINE struct exponential exp_parts(vec x, float factor, const struct numbers *k)
 {
-    const vec near = at_least(at_most(x, k->exp_end), k->exp_begin);
-    const struct exponential e = exp2_parts(near, factor, k);
-    return e.power * e.r * e.q + e.power;
+    return exp2_parts(at_least(at_most(x, k->exp_end), k->exp_begin), factor, k);
 }
 
-INLINE vec expm1_scaled(vec x, float factor, const struct numbers *k)
+INLINE struct exponential expm1_parts(vec x, float factor, const struct numbers *k)
 {
-    const struct exponential e = exp2_parts(at_most(x, k->expm1_end), factor, k);
-    return e.power * e.r * e.q + (e.power - splat(k->one));
+    return exp2_parts(at_most(x, k->expm1_end), factor, k);
 }
 #endif
 
+/* Of what is not so large that the result is infinite. */
 INLINE vec vexp(vec x, const struct numbers *k)
 {
-    return exp_scaled(x, LOG2_E, k);
+    const struct exponential e = exp_parts(x, LOG2_E, k);
+    return e.power * e.rest + e.power;
 }
 
 INLINE vec vsigmoid(vec x, const struct numbers *k)
 {
-    return splat(k->one) / (splat(k->one) + exp_scaled(x, k->sigmoid, k));
+    const struct exponential e = exp_parts(x, k->sigmoid, k);
+    return splat(k->one) / (e.power * (e.rest + splat(k->one)) + splat(k->one));
 }
 
-/* expm1(2|x|) / (expm1(2|x|) + 2): no cancellation near 0, odd, 1 from |x| = 10 on. */
+/* (exp(2|x|) - 1) / (exp(2|x|) + 1): no cancellation near 0, odd, 1 from |x| = 10 on. */
 INLINE vec vtanh(vec x, const struct numbers *k)
 {
     const vec magnitude = (vec)(bits(x) & isplat(k->magnitude));
-    const vec expm1 = expm1_scaled(magnitude, k->tanh, k);
-    const vec y = expm1 / (expm1 + splat(k->two));
+    const struct exponential e = expm1_parts(magnitude, k->tanh, k);
+    const vec y = (e.power * e.rest + (e.power - splat(k->one))) /
+                  (e.power * e.rest + (e.power + splat(k->one)));
     return (vec)((bits(y) & isplat(k->magnitude)) | (bits(x) & isplat(k->sign)));
 }
 

@@ -123,6 +123,32 @@ INLINE struct group activate(const struct numbers *k, struct group a, float forg
                           vsigmoid(a.o, k)};
 }
 
+#if W == 16
+/* The first quarters of a group as one row [i j f o]. */
+INLINE vec first_row(struct group g)
+{
+    return exchange_quarters(g.i, g.j, g.f, g.o).i;
+}
+
+/* Every quarter of the row in the first one of a vector: a group whose other rows are not there. */
+INLINE struct group row_group(vec row)
+{
+    const __m512 r = (__m512)row;
+    return (struct group){row, (vec)_mm512_shuffle_f32x4(r, r, 0x55),
+                          (vec)_mm512_shuffle_f32x4(r, r, 0xaa),
+                          (vec)_mm512_shuffle_f32x4(r, r, 0xff)};
+}
+
+/* As `activate`, for a group of a single row: all its sigmoids at once. */
+INLINE struct group activate_row(const struct numbers *k, vec row, float forget_bias)
+{
+    const __m512 biased =
+        _mm512_mask_add_ps((__m512)row, 0x0f00, (__m512)row, (__m512)splat(forget_bias));
+    const __m512 sigmoids = (__m512)vsigmoid((vec)biased, k), tanhs = (__m512)vtanh(row, k);
+    return row_group((vec)_mm512_mask_mov_ps(sigmoids, 0x00f0, tanhs));
+}
+#endif
+
 /*
  * c' = c * f + i * j;  h' = tanh(c') * o, for the units that begin at `here` in the arrays of this step, at
  * `next` in those of the next one, and at `record` in `gates`.
@@ -189,6 +215,16 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
 }
 
 #if W >= 8
+INLINE struct group activate_group(const struct numbers *k, int32_t rows, int32_t vectors,
+                                   const struct tile *t, int32_t g, float forget_bias)
+{
+#if W == 16
+    if (vectors == 1 && rows == 4 * g + 1)
+        return activate_row(k, t->at[4 * g][0], forget_bias);
+#endif
+    return activate(k, gather(rows, vectors, t, g), forget_bias);
+}
+
 /* Rows of a small layer, which has one panel, reads x itself and has nothing between its rows. */
 INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct cell_forward *s,
                                     int32_t step, int32_t row)
@@ -217,7 +253,7 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     NUMBERS_HERE(k);
     UNROLL(8)
     for (size_t g = 0; g * group_rows < (size_t)rows; g++) {
-        const struct group a = activate(k, gather(rows, vectors, &sum, (int32_t)g), s->forget_bias);
+        const struct group a = activate_group(k, rows, vectors, &sum, (int32_t)g, s->forget_bias);
         update_cell(k, s, a, c[g], here + g * W, next + g * W, record + g * 4 * W);
     }
 }
@@ -570,21 +606,71 @@ INLINE void store_rows(int32_t units, int32_t rows, float *p, vec v)
         store_first(p, v, rows * units);
 }
 
+#if W == 16
+/* A transposed kernel of no more than four columns as four vectors, each with a row for every gate. */
+struct row_kernel {
+    vec at[4];
+};
+
+INLINE struct row_kernel row_kernel(const float *transposed)
+{
+    struct row_kernel kernel;
+    UNROLL(4)
+    for (int32_t k = 0; k < 4; k++) {
+        const float *b = transposed + k * W;
+        kernel.at[k] = first_row(
+            (struct group){load(b), load(b + 4 * W), load(b + 8 * W), load(b + 12 * W)});
+    }
+    return kernel;
+}
+
+/* As multiply_back, for one row [i j f o], with the same order of additions. */
+INLINE vec multiply_row_back(vec row, const struct row_kernel *kernel)
+{
+    vec sum = spread(4, row, 0) * kernel->at[0];
+    UNROLL(4)
+    for (int32_t k = 1; k < 4; k++)
+        sum += spread(4, row, k) * kernel->at[k];
+    sum += (vec)_mm512_shuffle_f32x4((__m512)sum, (__m512)sum, 0xb1);
+    return sum + (vec)_mm512_shuffle_f32x4((__m512)sum, (__m512)sum, 0x4e);
+}
+#endif
+
 /* A small layer, whose groups of rows have nothing to do with each other. */
 INLINE void cell_backward_small(int32_t vectors, const struct cell_backward *s)
 {
     const int32_t units = vectors * W / 4, group_rows = W / units;
     const int32_t groups = (s->batch + group_rows - 1) / group_rows;
+#if W == 16
+    const bool single = vectors == 1 && s->batch % 4 == 1;
+    struct row_kernel kernel, kernel_x;
+    if (single) {
+        kernel = row_kernel(s->transposed);
+        if (s->dx)
+            kernel_x = row_kernel(s->transposed_x);
+    }
+#endif
     for (int32_t step = s->step_end - 1; step >= s->step_begin; step--)
         for (int32_t n = 0; n < groups; n++) {
             const int32_t row = n * group_rows;
             const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
             float *dh_carry = s->dh_carry + (size_t)row * s->carry_row;
+            float *dgates = s->dgates + at * 4 * (size_t)units;
             const struct group g = cell_backward_group(
                 s, at, 0, s->gates + (size_t)(step * groups + n) * 4 * W,
                 s->dc_carry + (size_t)row * s->carry_row, load(dh_carry), s->keep);
+#if W == 16
+            if (single && n + 1 == groups) {
+                const vec last = first_row(g);
+                store(dh_carry, multiply_row_back(last, &kernel));
+                store(dgates, last);
+                if (s->dx)
+                    store_first(s->dx + at * 4, multiply_row_back(last, &kernel_x), 4);
+                continue;
+            }
+#endif
             store(dh_carry, multiply_back(units, g, s->transposed));
-            scatter(s->batch - row, vectors, g, s->dgates + at * 4 * (size_t)units);
+            scatter(s->batch - row, vectors, g, dgates);
             if (s->dx)
                 store_rows(units, s->batch - row, s->dx + at * (size_t)units,
                            multiply_back(units, g, s->transposed_x));
