@@ -618,8 +618,8 @@ INLINE struct row_kernel row_kernel(const float *transposed)
     UNROLL(4)
     for (int32_t k = 0; k < 4; k++) {
         const float *b = transposed + k * W;
-        kernel.at[k] = first_row(
-            (struct group){load(b), load(b + 4 * W), load(b + 8 * W), load(b + 12 * W)});
+        kernel.at[k] =
+            first_row((struct group){load(b), load(b + 4 * W), load(b + 8 * W), load(b + 12 * W)});
     }
     return kernel;
 }
