@@ -366,12 +366,14 @@ void layout_write(const struct layout *layout, const struct param *param, float 
 }
 
 void layout_transpose(const struct layout *layout, int32_t matrix, const float *block,
-                      float *transposed)
+                      float *transposed, const struct worker *worker)
 {
     const struct matrix *m = &layout->matrices[matrix];
+    struct range all, panel;
+    worker_share(worker, 1, m->panels, &all, &panel);
     for (const struct part *part = m->parts; part < m->parts + 2; part++)
         for (int32_t b = 0; b < part->blocks; b++)
-            for (int32_t p = 0; p < m->panels; p++) {
+            for (int32_t p = panel.begin; p < panel.end; p++) {
                 const int32_t first = b * part->width;
                 const int32_t left = part->rows - first;
                 const float *from = block + m->offset + (size_t)p * m->panel +

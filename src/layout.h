@@ -17,6 +17,7 @@
 
 #include "cell.h"
 #include "kernels/kernels.h"
+#include "thread.h"
 
 /* The index of something that is not there. */
 enum { NONE = -1 };
@@ -141,9 +142,9 @@ void layout_read(const struct layout *layout, const struct param *param, const f
 void layout_write(const struct layout *layout, const struct param *param, float *block,
                   const float *values);
 
-/* Refreshes the transposed blocks of one matrix. */
+/* Refreshes the transposed blocks of one matrix, this worker's panels. */
 void layout_transpose(const struct layout *layout, int32_t matrix, const float *block,
-                      float *transposed);
+                      float *transposed, const struct worker *worker);
 
 /* Where a matrix holds two biases: refreshes their sum in the kernel's row, which is no parameter. */
 void layout_sum_biases(const struct layout *layout, int32_t matrix, float *block);

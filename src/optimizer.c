@@ -9,8 +9,10 @@
 #include "alloc.h"
 #include "float_mode.h"
 #include "grads.h"
+#include "pace.h"
 #include "piece.h"
 #include "stack.h"
+#include "state.h"
 #include "status.h"
 
 #define MAX_SLOTS 3
@@ -18,6 +20,12 @@
 
 /* Numbers that are decayed at a time: some vectors, soon read again. */
 #define CHUNK 256
+
+/* Parameters in an update: with fewer it is done before a helper is awake. */
+#define WORTH_DIVIDING ((size_t)1 << 18)
+
+/* Workers' parts begin with a line, so that vectors are those of an update that is not divided. */
+#define LINE 16
 
 #define REQUIRE_FINITE(number)                                                                     \
     REQUIRE(isfinite(number), MLSTM_ERROR_INVALID_ARGUMENT, "%s must be finite, got %g", #number,  \
@@ -510,47 +518,98 @@ static APART void update_decayed(const mlstm_optimizer *o, struct span span)
     }
 }
 
-static void update_param(const mlstm_optimizer *o, const struct param *param, float decay,
-                         float *params, const float *grads)
+static void update_span(const mlstm_optimizer *o, const struct span *span)
 {
-    for (int32_t panel = 0; panel < piece_count(o->layout, param); panel++) {
-        const struct piece piece = piece_of(o->layout, param, panel);
-        const struct span span = {params + piece.offset, grads + piece.offset, piece.offset,
-                                  piece.count, decay};
-        if (decay == 0.0f || o->rule->decoupled)
-            o->rule->update(o, &span);
-        else
-            update_decayed(o, span);
+    if (span->decay == 0.0f || o->rule->decoupled)
+        o->rule->update(o, span);
+    else
+        update_decayed(o, *span);
+}
+
+/* One parameter after the other, as their settings are, and of each a panel for every worker in turn. */
+static void update_params(const mlstm_optimizer *o, float *params, const float *grads,
+                          const struct worker *worker)
+{
+    for (int32_t i = 0; i < o->layout->params; i++) {
+        const struct param *param = &o->layout->param[i];
+        if (o->settings[i].frozen)
+            continue;
+        for (int32_t p = worker->index; p < piece_count(o->layout, param); p += worker->count) {
+            const struct piece piece = piece_of(o->layout, param, p);
+            update_span(o, &(struct span){params + piece.offset, grads + piece.offset, piece.offset,
+                                          piece.count, o->settings[i].decay});
+        }
     }
 }
 
-static void update_all(const mlstm_optimizer *o, float *params, const float *grads)
+static void update_all(const mlstm_optimizer *o, float *params, const float *grads,
+                       const struct worker *worker)
 {
-    if (!o->differ) {
-        o->rule->update(o, &(struct span){params, grads, 0, o->layout->count, o->weight_decay});
-        return;
-    }
-    for (int32_t i = 0; i < o->layout->params; i++)
-        if (!o->settings[i].frozen)
-            update_param(o, &o->layout->param[i], o->settings[i].decay, params, grads);
+    const size_t lines = o->layout->count / LINE, index = (size_t)worker->index,
+                 count = (size_t)worker->count;
+    const size_t begin = lines * index / count * LINE;
+    const size_t end = lines * (index + 1) / count * LINE;
+    o->rule->update(
+        o, &(struct span){params + begin, grads + begin, begin, end - begin, o->weight_decay});
+}
+
+struct update {
+    const mlstm_optimizer *optimizer;
+    mlstm_stack *stack;
+    const float *grads;
+};
+
+static void update(void *context, struct worker *worker)
+{
+    const struct update *u = context;
+    if (u->optimizer->differ)
+        update_params(u->optimizer, u->stack->params, u->grads, worker);
+    else
+        update_all(u->optimizer, u->stack->params, u->grads, worker);
+    worker_wait(worker);
+    stack_refresh(u->stack, worker);
+}
+
+/* What both ways to update refuse. */
+#define REQUIRE_UPDATE(optimizer, stack, grads)                                                    \
+    REQUIRE_POINTER(optimizer);                                                                    \
+    REQUIRE_POINTER(stack);                                                                        \
+    REQUIRE_POINTER(grads);                                                                        \
+    REQUIRE((optimizer)->layout == (stack)->layout, MLSTM_ERROR_MISMATCH, "%s",                    \
+            "the optimizer is of another stack, or of this one before it got its readout");        \
+    REQUIRE((grads)->layout == (stack)->layout, MLSTM_ERROR_MISMATCH, "%s",                        \
+            "the gradients are of another stack, or of this one before it got its readout")
+
+static void begin_update(mlstm_optimizer *optimizer)
+{
+    optimizer->steps++;
+    if (optimizer->rule->begin)
+        optimizer->rule->begin(optimizer);
 }
 
 mlstm_status mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack *stack,
                                const mlstm_grads *grads)
 {
-    REQUIRE_POINTER(optimizer);
-    REQUIRE_POINTER(stack);
-    REQUIRE_POINTER(grads);
-    REQUIRE(optimizer->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s",
-            "the optimizer is of another stack, or of this one before it got its readout");
-    REQUIRE(grads->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s",
-            "the gradients are of another stack, or of this one before it got its readout");
+    REQUIRE_UPDATE(optimizer, stack, grads);
     const struct float_mode callers = float_mode_enter();
-    optimizer->steps++;
-    if (optimizer->rule->begin)
-        optimizer->rule->begin(optimizer);
-    update_all(optimizer, stack->params, grads->values);
-    stack_params_changed(stack);
+    begin_update(optimizer);
+    update(&(struct update){optimizer, stack, grads->values}, &(struct worker){.count = 1});
+    float_mode_leave(callers);
+    return MLSTM_OK;
+}
+
+mlstm_status mlstm_state_apply_grads(mlstm_state *state, mlstm_optimizer *optimizer,
+                                     mlstm_stack *stack, const mlstm_grads *grads)
+{
+    REQUIRE_POINTER(state);
+    REQUIRE_UPDATE(optimizer, stack, grads);
+    REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
+    if (!state->team || stack->layout->count < WORTH_DIVIDING)
+        return mlstm_apply_grads(optimizer, stack, grads);
+    const struct float_mode callers = float_mode_enter();
+    begin_update(optimizer);
+    pace_run(&state->update_pace, state->team, state->threads, 1, true, update,
+             &(struct update){optimizer, stack, grads->values});
     float_mode_leave(callers);
     return MLSTM_OK;
 }

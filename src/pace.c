@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
 #include "pace.h"
+
+#include <time.h>
 
 /* The first passes meet new memory. */
 #define FIRST_PASSES 64
@@ -120,4 +123,25 @@ void pace_note(struct pace *pace, int32_t steps, double time, bool slept)
             pace->phase = PACE_TRY_ALONE;
         }
     }
+}
+
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+void pace_run(struct pace *pace, struct team *team, int32_t threads, int32_t steps,
+              bool worth_waking, void (*work)(void *context, struct worker *worker), void *context)
+{
+    const bool timed = pace_is_timed(pace);
+    const int64_t begin = timed ? now() : 0;
+    bool shared = pace_is_shared(pace);
+    if (shared && !worth_waking && !team_is_awake(team)) {
+        team_wake(team);
+        shared = false;
+    }
+    team_run(team, shared ? threads : 1, work, context);
+    pace_note(pace, steps, timed ? (double)(now() - begin) : 0, team_slept(team));
 }

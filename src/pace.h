@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "thread.h"
+
 enum pace_phase { PACE_SETTLED, PACE_TRY_ALONE, PACE_TRY_SHARED };
 
 /* One way to run passes, as it was last tried. */
@@ -41,5 +43,12 @@ bool pace_is_timed(const struct pace *pace);
 
 /* After a pass: its nanoseconds, if they were asked for, and whether somebody slept in it. */
 void pace_note(struct pace *pace, int32_t steps, double time, bool slept);
+
+/*
+ * Runs a pass on so many threads of the team, or on the calling one, whichever is faster. One that is not worth
+ * waking helpers for wakes them for the next ones.
+ */
+void pace_run(struct pace *pace, struct team *team, int32_t threads, int32_t steps,
+              bool worth_waking, void (*work)(void *context, struct worker *worker), void *context);
 
 #endif

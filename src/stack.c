@@ -196,11 +196,14 @@ mlstm_status mlstm_stack_set_param(mlstm_stack *stack, const char *name, const f
     return MLSTM_OK;
 }
 
-static void refresh_all(const mlstm_stack *stack, float *transposed)
+static const struct worker alone = {.count = 1};
+
+static void refresh_transposed(const mlstm_stack *stack, float *transposed,
+                               const struct worker *worker)
 {
     const struct layout *layout = stack->layout;
     for (int32_t m = 0; m < layout->matrix_count; m++)
-        layout_transpose(layout, m, stack->params, transposed);
+        layout_transpose(layout, m, stack->params, transposed, worker);
 }
 
 mlstm_status stack_need_transposed(const mlstm_stack *stack)
@@ -214,7 +217,7 @@ mlstm_status stack_need_transposed(const mlstm_stack *stack)
     if (!made)
         return fail(MLSTM_ERROR_OUT_OF_MEMORY,
                     "mlstm_state_create: no memory for the transposed kernels");
-    refresh_all(stack, made);
+    refresh_transposed(stack, made, &alone);
     if (!atomic_compare_exchange_strong(place, &expected, made))
         release(&stack->allocator, made);
     return MLSTM_OK;
@@ -227,16 +230,21 @@ void stack_matrix_changed(mlstm_stack *stack, int32_t matrix)
     float_mode_leave(callers);
     float *transposed = stack->transposed;
     if (transposed)
-        layout_transpose(stack->layout, matrix, stack->params, transposed);
+        layout_transpose(stack->layout, matrix, stack->params, transposed, &alone);
+}
+
+void stack_refresh(mlstm_stack *stack, const struct worker *worker)
+{
+    for (int32_t m = worker->index; m < stack->layout->matrix_count; m += worker->count)
+        layout_sum_biases(stack->layout, m, stack->params);
+    float *transposed = stack->transposed;
+    if (transposed)
+        refresh_transposed(stack, transposed, worker);
 }
 
 void stack_params_changed(mlstm_stack *stack)
 {
     const struct float_mode callers = float_mode_enter();
-    for (int32_t m = 0; m < stack->layout->matrix_count; m++)
-        layout_sum_biases(stack->layout, m, stack->params);
+    stack_refresh(stack, &alone);
     float_mode_leave(callers);
-    float *transposed = stack->transposed;
-    if (transposed)
-        refresh_all(stack, transposed);
 }

@@ -23,4 +23,7 @@ mlstm_status stack_need_transposed(const mlstm_stack *stack);
 void stack_matrix_changed(mlstm_stack *stack, int32_t matrix);
 void stack_params_changed(mlstm_stack *stack);
 
+/* This worker's part of the last one, in the library's floating-point mode. */
+void stack_refresh(mlstm_stack *stack, const struct worker *worker);
+
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#define _POSIX_C_SOURCE 200809L
 #include "state.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "alloc.h"
 #include "junction.h"
@@ -50,13 +48,6 @@ static int32_t pass_threads(const struct mlstm_state *state)
     return n < state->threads ? n : state->threads;
 }
 
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps,
                     void (*work)(void *context, struct worker *worker), void *context)
 {
@@ -65,17 +56,8 @@ void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps
         work(context, &(struct worker){.count = 1});
         return;
     }
-    struct team *team = state->team;
-    struct pace *pace = pace_of(paces, steps);
-    const bool timed = pace_is_timed(pace);
-    const int64_t begin = timed ? now() : 0;
-    bool shared = pace_is_shared(pace);
-    if (shared && state->step_work * steps < WORTH_WAKING && !team_is_awake(team)) {
-        team_wake(team);
-        shared = false;
-    }
-    team_run(team, shared ? threads : 1, work, context);
-    pace_note(pace, steps, timed ? (double)(now() - begin) : 0, team_slept(team));
+    pace_run(pace_of(paces, steps), state->team, threads, steps,
+             state->step_work * steps >= WORTH_WAKING, work, context);
 }
 
 /*
@@ -234,6 +216,7 @@ mlstm_status mlstm_state_set_threads(mlstm_state *state, int32_t threads)
     state->threads = threads;
     memset(state->forward_paces, 0, sizeof state->forward_paces);
     memset(state->backward_paces, 0, sizeof state->backward_paces);
+    state->update_pace = (struct pace){0};
     return MLSTM_OK;
 }
 

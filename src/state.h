@@ -118,7 +118,7 @@ struct mlstm_state {
     float *keep_c, *keep_h;                   /* as drop */
     float *dh_new, *dout, *dh_rest, *dh_sums; /* [B, out_row] */
     /* Last, as a step reads most of what comes before. */
-    struct pace forward_paces[PACES], backward_paces[PACES];
+    struct pace forward_paces[PACES], backward_paces[PACES], update_pace;
 };
 
 /* Moves slot `position - keep` to slot 0, and the record of the steps after it with it. */

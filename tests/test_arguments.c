@@ -793,6 +793,14 @@ static void optimizers(void **unused)
     REFUSE(mlstm_apply_grads(others_optimizer, stack, grads), MISMATCH, "optimizer");
     REFUSE(mlstm_apply_grads(adagrad, other, grads), MISMATCH, "stack");
     REFUSE(mlstm_apply_grads(adagrad, stack, others_grads), MISMATCH, "gradients");
+    REFUSE(mlstm_state_apply_grads(NULL, adagrad, stack, grads), INVALID_ARGUMENT, "state");
+    REFUSE(mlstm_state_apply_grads(state, NULL, stack, grads), INVALID_ARGUMENT, "optimizer");
+    REFUSE(mlstm_state_apply_grads(state, adagrad, NULL, grads), INVALID_ARGUMENT, "stack");
+    REFUSE(mlstm_state_apply_grads(state, adagrad, stack, NULL), INVALID_ARGUMENT, "grads");
+    REFUSE(mlstm_state_apply_grads(others_state, adagrad, stack, grads), MISMATCH, "state");
+    REFUSE(mlstm_state_apply_grads(state, others_optimizer, stack, grads), MISMATCH, "optimizer");
+    REFUSE(mlstm_state_apply_grads(state, adagrad, other, grads), MISMATCH, "stack");
+    REFUSE(mlstm_state_apply_grads(state, adagrad, stack, others_grads), MISMATCH, "gradients");
 }
 
 static mlstm_status weighted(const float *logits, const int32_t *all_labels, size_t rows,

@@ -124,6 +124,7 @@ CALL(amsgrad, mlstm_apply_grads(w.optimizers[7], w.m->stack, w.more))
 CALL(step_count, mlstm_optimizer_set_step_count(w.optimizers[8], 1000))
 CALL(nadam, mlstm_apply_grads(w.optimizers[8], w.m->stack, w.more))
 CALL(lion, mlstm_apply_grads(w.optimizers[9], w.m->stack, w.more))
+CALL(state_apply, mlstm_state_apply_grads(w.threaded, w.optimizers[2], w.m->stack, w.more))
 
 #define SCHEDULE(name, index, expression)                                                          \
     static void name(void)                                                                         \
@@ -163,7 +164,7 @@ static const struct {
     ROW(threads), ROW(threaded), ROW(scale), ROW(add), ROW(norm), ROW(check), ROW(clip_norm),
     ROW(clip_value), ROW(clip_param_norm), ROW(sgd), ROW(nesterov), ROW(adagrad), ROW(rmsprop),
     ROW(centered), ROW(adam), ROW(adamw), ROW(amsgrad), ROW(step_count), ROW(nadam),
-    ROW(lion), ROW(schedule_step), ROW(schedule_exponential),
+    ROW(lion), ROW(state_apply), ROW(schedule_step), ROW(schedule_exponential),
     ROW(schedule_cosine), ROW(schedule_warmup), ROW(loss_scale), ROW(no_schedule),
     ROW(no_momentum), ROW(no_decay), ROW(no_epsilon), ROW(no_weight_decay), ROW(no_max_norm),
     ROW(no_param_norm), ROW(no_limit), ROW(no_delta), ROW(no_smoothing),

@@ -137,6 +137,52 @@ static void helpers_may_sleep(void **state)
     free_model(m);
 }
 
+static mlstm_status adagrad(const mlstm_stack *stack, mlstm_optimizer **optimizer)
+{
+    return mlstm_adagrad_create(stack, 0.1f, 0.1f, optimizer);
+}
+
+static mlstm_status decayed(const mlstm_stack *stack, mlstm_optimizer **optimizer)
+{
+    assert_ok(mlstm_adam_create(stack, 0.01f, 0.9f, 0.99f, 1e-6f, optimizer));
+    assert_ok(mlstm_optimizer_set_weight_decay(*optimizer, "layer0.kernel", 0.1f));
+    assert_ok(mlstm_optimizer_set_frozen(*optimizer, "readout.kernel_h", 1));
+    return mlstm_optimizer_set_frozen(*optimizer, "layer1.bias", 1);
+}
+
+/* What passes read of parameters, too, has the same bits after an update by any number of threads. */
+static void updates_agree(void **state)
+{
+    (void)state;
+    static mlstm_status (*const rules[])(const mlstm_stack *, mlstm_optimizer **) = {adagrad,
+                                                                                     decayed};
+    static const int32_t counts[] = {1, 2, 3, 7};
+    const struct shape s = {3, 2, 2, {70, 256, 33}, 3, MLSTM_READOUT_H, 2};
+    struct results *expected = new_results(&s), *got = new_results(&s);
+    for (size_t r = 0; r < COUNT(rules); r++)
+        for (size_t k = 0; k < COUNT(counts); k++) {
+            struct model *one = new_model(&s, 1), *some = new_model(&s, 1);
+            mlstm_optimizer *alone, *shared;
+            assert_ok(rules[r](one->stack, &alone));
+            assert_ok(rules[r](some->stack, &shared));
+            assert_ok(mlstm_state_set_threads(some->state, counts[k]));
+            for (int update = 0; update < 3; update++) {
+                run_model(one, one->state, one->grads, expected);
+                run_model(some, some->state, some->grads, got);
+                assert_same_results(&s, got, expected);
+                assert_ok(mlstm_apply_grads(alone, one->stack, one->grads));
+                assert_ok(mlstm_state_apply_grads(some->state, shared, some->stack, some->grads));
+            }
+            assert_int_equal(mlstm_optimizer_step_count(shared), 3);
+            mlstm_optimizer_destroy(alone);
+            mlstm_optimizer_destroy(shared);
+            free_model(one);
+            free_model(some);
+        }
+    free_results(expected);
+    free_results(got);
+}
+
 static void the_number_keeps_the_rest(void **state)
 {
     (void)state;
@@ -297,6 +343,7 @@ int main(void)
         cmocka_unit_test(many_come_and_go),
         cmocka_unit_test(threads_have_their_own_rounding),
         cmocka_unit_test(a_readout_of_two_sizes),
+        cmocka_unit_test(updates_agree),
     };
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }

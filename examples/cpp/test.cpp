@@ -292,6 +292,29 @@ void test_training()
     expect_error(MLSTM_ERROR_NOT_FINITE, "readout.bias", [&] { grads.clip_param_norm(1); });
 }
 
+/* Every parameter after one update. */
+std::vector<float> update_once(bool on_threads)
+{
+    mlstm::stack stack = create_variants();
+    mlstm::state state(stack, 3, 4);
+    mlstm::grads grads(stack);
+    mlstm::optimizer optimizer = mlstm::optimizer::adamw(stack, 0.5f);
+    state.set_threads(2);
+    mlstm::forward(stack, state, std::vector<float>(24, 0.5f), 4);
+    mlstm::backward(stack, state, std::vector<float>(12, 1), grads);
+    if (on_threads)
+        state.apply(optimizer, stack, grads);
+    else
+        optimizer.apply(stack, grads);
+    std::vector<float> all;
+    for (const mlstm::param &param : stack.params()) {
+        std::vector<float> values(param.count());
+        stack.get_param(param.name, values);
+        all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
+}
+
 void test_optimizers()
 {
     mlstm::stack stack = create_stack();
@@ -320,6 +343,7 @@ void test_optimizers()
     expect(slots == "momentum accumulator rms momentum mg exp_avg exp_avg_sq exp_avg exp_avg_sq "
                     "exp_avg exp_avg_sq max_exp_avg_sq exp_avg exp_avg_sq exp_avg ",
            "slots: " + slots);
+    expect(update_once(true) == update_once(false), "an update on threads is another");
 }
 
 void test_losses()

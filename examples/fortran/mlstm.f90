@@ -137,6 +137,7 @@ module mlstm
         procedure :: get_top => state_get_top
         procedure :: set_final_grad => state_set_final_grad
         procedure :: get_initial_grad => state_get_initial_grad
+        procedure :: apply_grads => state_apply_grads
     end type
 
     ! One gradient for each parameter (grads.h).
@@ -816,6 +817,18 @@ contains
         character(*), intent(inout), optional :: errmsg
         call finish(c_state_get_initial_grad(self%handle, values, size(values, kind=c_size_t)), &
             stat, errmsg)
+    end subroutine
+
+    ! As apply_grads of the optimizer, on the threads of this state.
+    subroutine state_apply_grads(self, optimizer, stack, grads, stat, errmsg)
+        class(mlstm_state), intent(inout) :: self
+        type(mlstm_optimizer), intent(inout) :: optimizer
+        type(mlstm_stack), intent(inout) :: stack
+        type(mlstm_grads), intent(in) :: grads
+        integer(c_int32_t), intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        call finish(c_state_apply_grads(self%handle, optimizer%handle, stack%handle, &
+            grads%handle), stat, errmsg)
     end subroutine
 
     ! Gradients.

@@ -448,6 +448,11 @@ module mlstm_c
             import; integer(c_int32_t) :: c_apply_grads
             type(c_ptr), value :: optimizer, stack, grads
         end function
+        function c_state_apply_grads(state, optimizer, stack, grads) &
+                bind(C, name="mlstm_state_apply_grads")
+            import; integer(c_int32_t) :: c_state_apply_grads
+            type(c_ptr), value :: state, optimizer, stack, grads
+        end function
 
         function c_step_forward(stack, state, x, y) bind(C, name="mlstm_step_forward")
             import; integer(c_int32_t) :: c_step_forward; type(c_ptr), value :: stack, state

@@ -347,7 +347,7 @@ contains
         type(mlstm_stack) :: stack
         type(mlstm_grads) :: grads
         type(mlstm_optimizer) :: all_rules(8)
-        real(c_float) :: bias(O)
+        real(c_float) :: bias(O), params(208, 2)
         integer(c_int32_t) :: stat
         integer :: i
         character(200) :: errmsg
@@ -373,6 +373,9 @@ contains
                 0.0), stat, errmsg)
             call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "rate")
         end do
+        call update_once(.true., params(:, 1))
+        call update_once(.false., params(:, 2))
+        call expect(all(abs(params(:, 1) - params(:, 2)) <= 0), "an update on threads is another")
     end subroutine
 
     ! Two layers without a readout, so that y is h of the top one.
@@ -383,6 +386,32 @@ contains
         call cells(2)%create(4, 3)
         call stack%create(cells)
         call stack%init(MLSTM_GLOROT_UNIFORM, 1_c_int64_t)
+    end subroutine
+
+    ! Every parameter after one update.
+    subroutine update_once(on_threads, params)
+        logical, intent(in) :: on_threads
+        real(c_float), intent(inout) :: params(208)
+        type(mlstm_stack) :: stack
+        type(mlstm_state) :: state
+        type(mlstm_grads) :: grads
+        type(mlstm_optimizer) :: optimizer
+        real(c_float) :: x(2, 2, 3), y(3, 2, 3)
+        call create_parts(stack)
+        call read_parts(stack, state, x, y)
+        call state%set_threads(2)
+        call grads%create(stack)
+        call stack%backward(state, y, grads=grads)
+        call optimizer%create_adamw(stack, 0.5, 0.9, 0.999, 1e-8, 0.01)
+        if (on_threads) then
+            call state%apply_grads(optimizer, stack, grads)
+        else
+            call optimizer%apply_grads(stack, grads)
+        end if
+        call stack%get_param("layer0.kernel", params(:96))
+        call stack%get_param("layer0.bias", params(97:112))
+        call stack%get_param("layer1.kernel", params(113:196))
+        call stack%get_param("layer1.bias", params(197:))
     end subroutine
 
     ! A state that has read x, and y.

@@ -541,6 +541,13 @@ func (state *State) GetInitialGrad(values []float32) error {
 	})
 }
 
+// Apply is Apply of the optimizer, on the threads of this state.
+func (state *State) Apply(optimizer *Optimizer, stack *Stack, grads *Grads) error {
+	return check(func() C.mlstm_status {
+		return C.mlstm_state_apply_grads(state.c, optimizer.c, stack.c, grads.c)
+	})
+}
+
 // Grads has one gradient for each parameter.
 type Grads struct{ c *C.mlstm_grads }
 

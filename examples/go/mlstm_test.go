@@ -87,6 +87,7 @@ func TestClosedHandlesAreRefused(t *testing.T) {
 		expectError(t, stack.Forward(state, []float32{1}, nil), InvalidArgument)
 		state.Close()
 		expectError(t, state.Zero(), InvalidArgument)
+		expectError(t, state.Apply(adagrad, stack, grads), InvalidArgument)
 		adagrad.Close()
 		expectError(t, adagrad.SetRate(1), InvalidArgument)
 	}

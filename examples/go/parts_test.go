@@ -181,6 +181,30 @@ func TestGradientsCanBeSet(t *testing.T) {
 	expectError(t, grads.Data(func([]float32) { t.Error("closed gradients are lent") }), InvalidArgument)
 }
 
+// updateOnce gives every parameter after one update.
+func updateOnce(onThreads bool) []float32 {
+	stack := newParts()
+	state, y := readParts(stack)
+	grads, optimizer := made(NewGrads(stack)), made(NewAdamW(stack, 0.5, 0.9, 0.999, 1e-8, 0.25))
+	must(state.SetThreads(2))
+	must(stack.Backward(state, y, grads))
+	if onThreads {
+		must(state.Apply(optimizer, stack, grads))
+	} else {
+		must(optimizer.Apply(stack, grads))
+	}
+	all := make([]float32, 96+16+84+12)
+	must(stack.GetParam("layer0.kernel", all[:96]))
+	must(stack.GetParam("layer0.bias", all[96:112]))
+	must(stack.GetParam("layer1.kernel", all[112:196]))
+	must(stack.GetParam("layer1.bias", all[196:]))
+	return all
+}
+
+func TestUpdatesOnThreadsAreTheSame(t *testing.T) {
+	expectEqual(t, "parameters", updateOnce(true), updateOnce(false))
+}
+
 func TestOptimizersCanBeRead(t *testing.T) {
 	optimizer := made(NewAdamW(newParts(), 0.5, 0.9, 0.999, 1e-8, 0.25))
 	must(optimizer.SetWeightDecay("layer1.bias", 0))

@@ -131,6 +131,7 @@ for (const prototype of [
     'int32_t mlstm_optimizer_set_frozen(mlstm_optimizer *optimizer, const char *param, int32_t frozen)',
     'int32_t mlstm_optimizer_frozen(mlstm_optimizer *optimizer, const char *param)',
     'int32_t mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack *stack, mlstm_grads *grads)',
+    'int32_t mlstm_state_apply_grads(mlstm_state *state, mlstm_optimizer *optimizer, mlstm_stack *stack, mlstm_grads *grads)',
     'int32_t mlstm_softmax_cross_entropy(void *logits, void *labels, size_t rows, int32_t classes, void *probabilities, void *dlogits, void *loss)',
     'int32_t mlstm_softmax_cross_entropy_weighted(void *logits, void *labels, void *weights, size_t rows, int32_t classes, int32_t ignored, float smoothing, void *probabilities, void *dlogits, void *loss)',
     'int32_t mlstm_sigmoid_cross_entropy(void *logits, void *targets, size_t count, void *dlogits, void *loss)',
@@ -605,6 +606,12 @@ export class State extends Handle {
     /** The gradient of the state at the beginning of the window, as the last backward pass found it. */
     getInitialGrad(values) {
         check(c.state_get_initial_grad(State.pointer(this), floats('values', values), values.length));
+    }
+
+    /** As apply() of the optimizer, on the threads of this state. */
+    apply(optimizer, stack, grads) {
+        check(c.state_apply_grads(State.pointer(this), Optimizer.pointer(optimizer),
+            Stack.pointer(stack), Grads.pointer(grads)));
     }
 }
 

@@ -342,6 +342,26 @@ test('gradients can be set', () => {
     assert.throws(() => grads.set('layer1.bias', new Float32Array(3)), { code: 'MLSTM_ERROR_MISMATCH' });
 });
 
+/** Every parameter after one update. */
+function updateOnce(onThreads) {
+    const stack = newParts();
+    const [state, y] = read(stack);
+    const [grads, optimizer] = [new Grads(stack), Optimizer.adamw(stack, 0.5)];
+    state.setThreads(2);
+    stack.backward(state, y, grads);
+    if (onThreads)
+        state.apply(optimizer, stack, grads);
+    else
+        optimizer.apply(stack, grads);
+    return stack.params.map(({ name, shape }) => {
+        const values = new Float32Array(shape.reduce((a, b) => a * b));
+        stack.getParam(name, values);
+        return values;
+    });
+}
+
+test('updates on threads are the same', () => assert.deepEqual(updateOnce(true), updateOnce(false)));
+
 test('optimizers can be read', () => {
     const optimizer = Optimizer.adamw(newParts(), 0.5, { weightDecay: 0.25 });
     optimizer.setWeightDecay('layer1.bias', 0);

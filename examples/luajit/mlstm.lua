@@ -151,6 +151,8 @@ mlstm_status mlstm_optimizer_set_slot(mlstm_optimizer *optimizer, const char *sl
                                       const char *param, const float *values, size_t count);
 mlstm_status mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack *stack,
                                const mlstm_grads *grads);
+mlstm_status mlstm_state_apply_grads(mlstm_state *state, mlstm_optimizer *optimizer,
+                                     mlstm_stack *stack, const mlstm_grads *grads);
 
 mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,
                                 float *y);
@@ -490,6 +492,11 @@ end
 
 function state:get_initial_grad(values)
     check(C.mlstm_state_get_initial_grad(self.handle, values, length(values)))
+end
+
+-- As apply_grads of the optimizer, on the threads of this state.
+function state:apply_grads(rule, model, gradients)
+    check(C.mlstm_state_apply_grads(self.handle, rule.handle, model.handle, gradients.handle))
 end
 
 function mlstm.grads(model) return new_grads(C.mlstm_grads_create, model.handle) end

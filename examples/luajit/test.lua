@@ -180,6 +180,28 @@ local function test_training()
     expect_error("NOT_FINITE", "readout.bias", function() grads:clip_param_norm(1) end)
 end
 
+-- The bytes of every parameter after one update.
+local function update_once(on_threads)
+    local stack = create_variants()
+    local state, grads = mlstm.state(stack, 3, 4), mlstm.grads(stack)
+    local optimizer = mlstm.adamw(stack, 0.5)
+    state:set_threads(2)
+    stack:forward(state, ffi.new("float[24]", 0.5), 4)
+    stack:backward(state, {dy = ffi.new("float[12]", 1)}, grads)
+    if on_threads then
+        state:apply_grads(optimizer, stack, grads)
+    else
+        optimizer:apply_grads(stack, grads)
+    end
+    local all = {}
+    for i, param in ipairs(stack:params()) do
+        local values = ffi.new("float[?]", param.shape[1] * (param.shape[2] or 1))
+        stack:get_param(param.name, values)
+        all[i] = ffi.string(values, ffi.sizeof(values))
+    end
+    return table.concat(all)
+end
+
 local function test_optimizers()
     local stack = network.create_stack()
     local grads, bias = mlstm.grads(stack), ffi.new("float[2]", 1, -1)
@@ -200,6 +222,7 @@ local function test_optimizers()
         end)
     end
     expect_equal({0, 1, 2, 2, 2, 3, 2, 1}, unpack(slots))
+    assert(update_once(true) == update_once(false), "an update on threads is another")
 end
 
 local function test_losses()

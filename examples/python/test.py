@@ -211,6 +211,21 @@ class Test(unittest.TestCase):
         self.assert_error("INVALID_ARGUMENT", "rate", setattr, optimizer, "rate",
                           mlstm.schedule_cosine(0.5, -1, 10, 0))
 
+    def test_update_on_threads(self):
+        def update(on_threads):
+            stack = create_variants()
+            state, grads = mlstm.State(stack, 3, 4, threads=2), mlstm.Grads(stack)
+            optimizer = mlstm.adamw(stack, 0.5)
+            y = stack.forward(state, numpy.ones((4, 3, 2), numpy.float32))
+            stack.backward(state, y, grads=grads)
+            if on_threads:
+                state.apply_grads(optimizer, stack, grads)
+            else:
+                optimizer.apply_grads(stack, grads)
+            return [stack.get_param(name).tobytes() for name in stack.shapes]
+
+        self.assertEqual(update(True), update(False))
+
     def test_losses(self):
         outputs, targets = numpy.array([[0, 3], [0, 1]], numpy.float32)
         gradient = numpy.empty(2, numpy.float32)

@@ -372,6 +372,9 @@ private:
     }
 };
 
+class grads;
+class optimizer;
+
 /** c and h of every layer, and the window that the backward pass walks (state.h). */
 class state : public detail::owner<mlstm_state>
 {
@@ -456,6 +459,8 @@ public:
         detail::check(
             mlstm_state_get_initial_grad(handle(), detail::pointer(values), values.size()));
     }
+    /** ::mlstm_state_apply_grads. */
+    void apply(optimizer &rule, stack &model, const grads &gradients);
 
 private:
     template <class T> void check_layer(std::int32_t layer, span<T> c, span<T> h) const
@@ -625,6 +630,12 @@ public:
 private:
     using owner::owner;
 };
+
+inline void state::apply(optimizer &rule, stack &model, const grads &gradients)
+{
+    detail::check(
+        mlstm_state_apply_grads(handle(), rule.handle(), model.handle(), gradients.handle()));
+}
 
 /** Moves a state on by one step: `x` is [B,I], `y` [B,O] or empty. */
 inline void step_forward(const stack &model, state &stream, span<const float> x, span<float> y = {})

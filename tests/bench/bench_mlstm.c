@@ -206,7 +206,7 @@ static void forward_backward(void)
 static void train(void)
 {
     forward_backward();
-    try(mlstm_apply_grads(optimizer, stack, grads));
+    try(mlstm_state_apply_grads(state, optimizer, stack, grads));
     try(mlstm_grads_zero(grads));
 }
 

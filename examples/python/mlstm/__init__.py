@@ -322,6 +322,10 @@ class State(_Handle):
     def get_initial_grad(self, out=None):
         return self._read(library.mlstm_state_get_initial_grad, out)
 
+    def apply_grads(self, optimizer, stack, grads):
+        """As `apply_grads` of the optimizer, on the threads of this state."""
+        library.mlstm_state_apply_grads(self, optimizer, stack, grads)
+
     def _layer_shapes(self, layer):
         # The library has the sentence for a layer that is not there.
         return self._shapes[layer] if 0 <= layer < len(self._shapes) else ((0, 0), (0, 0))

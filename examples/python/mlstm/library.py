@@ -100,6 +100,7 @@ _CHECKED = {
     "optimizer_get_slot": (optimizer, c_char_p, c_char_p, array, c_size_t),
     "optimizer_set_slot": (optimizer, c_char_p, c_char_p, array, c_size_t),
     "apply_grads": (optimizer, stack, grads),
+    "state_apply_grads": (state, optimizer, stack, grads),
     "step_forward": (stack, state, array, array),
     "forward": (stack, state, array, c_int32, array),
     "backward": (stack, state, array, array, array, array, grads),

@@ -298,6 +298,12 @@ extern "C" {
         stack: *mut Stack,
         grads: *const Grads,
     ) -> Status;
+    pub fn mlstm_state_apply_grads(
+        state: *mut State,
+        optimizer: *mut Optimizer,
+        stack: *mut Stack,
+        grads: *const Grads,
+    ) -> Status;
 
     pub fn mlstm_softmax_cross_entropy(
         logits: *const f32,

@@ -553,6 +553,16 @@ impl State {
         let (pointer, count) = (values.as_mut_ptr(), values.len());
         check(unsafe { ffi::mlstm_state_get_initial_grad(self.0, pointer, count) })
     }
+
+    /// As `apply` of the optimizer, on the threads of this state.
+    pub fn apply(
+        &mut self,
+        optimizer: &mut Optimizer,
+        stack: &mut Stack,
+        grads: &Grads,
+    ) -> Result<()> {
+        check(unsafe { ffi::mlstm_state_apply_grads(self.0, optimizer.0, stack.0, grads.0) })
+    }
 }
 
 impl Grads {

@@ -193,6 +193,34 @@ fn gradients_can_be_set() -> Result<()> {
     Ok(())
 }
 
+/// Every parameter after one update.
+fn update_once(on_threads: bool) -> Result<Vec<Vec<f32>>> {
+    let mut stack = new_stack()?;
+    let (mut state, y) = read(&stack)?;
+    let mut grads = Grads::new(&stack)?;
+    let mut optimizer = Optimizer::adamw(&stack, 0.5, 0.9, 0.999, 1e-8, 0.25)?;
+    state.set_threads(2)?;
+    stack.backward(&mut state, &y, &mut grads)?;
+    if on_threads {
+        state.apply(&mut optimizer, &mut stack, &grads)?;
+    } else {
+        optimizer.apply(&mut stack, &grads)?;
+    }
+    let params = stack.params()?;
+    let values = params.iter().map(|param| {
+        let mut values = vec![0.0; param.shape.iter().product()];
+        stack.get_param(&param.name, &mut values)?;
+        Ok(values)
+    });
+    values.collect()
+}
+
+#[test]
+fn updates_on_threads_are_the_same() -> Result<()> {
+    assert_eq!(update_once(true)?, update_once(false)?);
+    Ok(())
+}
+
 #[test]
 fn optimizers_can_be_read() -> Result<()> {
     let stack = new_stack()?;

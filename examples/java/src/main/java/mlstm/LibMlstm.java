@@ -163,6 +163,8 @@ final class LibMlstm {
     static native int mlstm_optimizer_frozen(Pointer optimizer, String param);
     static native int mlstm_optimizer_set_frozen(Pointer optimizer, String param, int frozen);
     static native int mlstm_apply_grads(Pointer optimizer, Pointer stack, Pointer grads);
+    static native int mlstm_state_apply_grads(Pointer state, Pointer optimizer, Pointer stack,
+        Pointer grads);
 
     static native int mlstm_softmax_cross_entropy(FloatBuffer logits, IntBuffer labels, Size rows,
         int classes, FloatBuffer probabilities, FloatBuffer dlogits, FloatByReference loss);

@@ -166,4 +166,10 @@ public final class State extends Handle {
         FloatBuffer slice = slice("values", values);
         check(LibMlstm.mlstm_state_get_initial_grad(pointer(), slice, new Size(slice.limit())), this);
     }
+
+    /** As apply() of the optimizer, on the threads of this state. */
+    public void apply(Optimizer optimizer, Stack stack, Grads grads) {
+        check(LibMlstm.mlstm_state_apply_grads(pointer(), optimizer.pointer(), stack.pointer(),
+            grads.pointer()), this, optimizer, stack, grads);
+    }
 }

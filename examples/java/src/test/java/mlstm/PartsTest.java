@@ -188,6 +188,32 @@ class PartsTest {
         assertRefused(Status.MISMATCH, () -> grads.set("layer1.bias", Buffers.floats(3)));
     }
 
+    /** Every parameter after one update. */
+    private List<FloatBuffer> updateOnce(boolean onThreads) {
+        Stack stack = newStack();
+        FloatBuffer y = Buffers.floats(18);
+        State state = read(stack, y);
+        Grads grads = new Grads(stack);
+        Optimizer optimizer = Optimizer.adamw(stack, 0.5f, 0.9f, 0.999f, 1e-8f, 0.25f);
+        state.setThreads(2);
+        stack.backward(state, y, grads);
+        if (onThreads) {
+            state.apply(optimizer, stack, grads);
+        } else {
+            optimizer.apply(stack, grads);
+        }
+        return stack.params().stream().map(param -> {
+            FloatBuffer values = Buffers.floats(param.shape().stream().reduce(1, (a, b) -> a * b));
+            stack.getParam(param.name(), values);
+            return values;
+        }).toList();
+    }
+
+    @Test
+    void updatesOnThreadsAreTheSame() {
+        assertEquals(updateOnce(false), updateOnce(true));
+    }
+
     @Test
     void optimizersCanBeRead() {
         Optimizer optimizer = Optimizer.adamw(newStack(), 0.5f, 0.9f, 0.999f, 1e-8f, 0.25f);
