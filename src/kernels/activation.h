@@ -23,6 +23,7 @@ static const struct numbers {
 #if W == 16
     float whole, tanh_steps;
     int32_t tanh_last;
+    const struct tables *tables;
 #else
     float q2, q3, q4, exp_begin, exp_end, tanh, tanh_end, two;
 #endif
@@ -41,6 +42,7 @@ static const struct numbers {
     .whole = 8388608.0f,
     .tanh_steps = TANH_STEPS,
     .tanh_last = 0x4b000000 + TANH_LAST, /* the bits of whole + TANH_LAST */
+    .tables = &tables,
 #else
     .exp_begin = -87.0f,
     .exp_end = 87.0f,
@@ -95,19 +97,20 @@ INLINE struct exponential exp_parts(vec x, float factor, const struct numbers *k
     const __m512i n = add_down(y, k->magic);
     const vec r = (vec)_mm512_reduce_ps((__m512)y, 5 << 4 | DOWN);
     const vec q = splat(k->q1) * r + splat(k->q0);
-    const __m512 power = (__m512)look_up(power_table, n);
+    const __m512 power = (__m512)look_up(k->tables->powers, n);
     return (struct exponential){(vec)_mm512_scalef_ps(power, (__m512)y), r * q};
 }
 
 /* Odd, 1 from |x| = 8.86 on. */
 INLINE vec vtanh(vec x, const struct numbers *k)
 {
+    const float(*table)[32] = k->tables->tanh;
     const vec y = (vec)(bits(x) & isplat(k->magnitude)) * splat(k->tanh_steps);
     const __m512i n = _mm512_min_epu32(add_down(y, k->whole), (__m512i)isplat(k->tanh_last));
     const vec r = (vec)_mm512_reduce_ps((__m512)y, DOWN), r2 = r * r;
-    const vec low = look_up(tanh_table[1], n) * r + look_up(tanh_table[0], n);
-    const vec middle = look_up(tanh_table[3], n) * r + look_up(tanh_table[2], n);
-    const vec high = look_up(tanh_table[5], n) * r + look_up(tanh_table[4], n);
+    const vec low = look_up(table[1], n) * r + look_up(table[0], n);
+    const vec middle = look_up(table[3], n) * r + look_up(table[2], n);
+    const vec high = look_up(table[5], n) * r + look_up(table[4], n);
     return (vec)(bits(r2 * (r2 * high + middle) + low) | (bits(x) & isplat(k->sign)));
 }
 #else
