@@ -526,7 +526,7 @@ static void update_span(const mlstm_optimizer *o, const struct span *span)
         update_decayed(o, *span);
 }
 
-/* One parameter after the other, as their settings are, and of each a panel for every worker in turn. */
+/* Each parameter by its settings, a panel for every worker in turn. */
 static void update_params(const mlstm_optimizer *o, float *params, const float *grads,
                           const struct worker *worker)
 {

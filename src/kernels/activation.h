@@ -23,7 +23,7 @@ static const struct numbers {
 #if W == 16
     float whole, tanh_steps;
     int32_t tanh_last;
-    const struct tables *tables;
+    const struct tables *tables; /* not by name, which the compiler would read early too */
 #else
     float q2, q3, q4, exp_begin, exp_end, tanh, tanh_end, two;
 #endif
