@@ -65,7 +65,7 @@ MLSTM_API mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batc
 MLSTM_API void mlstm_state_destroy(mlstm_state *state);
 
 /**
- * Sets how many threads passes over this state use; 1 for a new state.
+ * Sets how many threads passes over this state and ::mlstm_state_apply_grads use; 1 for a new state.
  *
  * The calling thread is one of them; the others are started here, sleep between passes, and end with
  * the state. Results have the same bits for every number. Passes that are no faster with several, being
