@@ -21,8 +21,8 @@
 /* Numbers that are decayed at a time: some vectors, soon read again. */
 #define CHUNK 256
 
-/* Parameters in an update: with fewer it is done before a helper is awake. */
-#define WORTH_DIVIDING ((size_t)1 << 18)
+/* Parameters in an update: with fewer most of it is done before a helper is awake. */
+#define WORTH_DIVIDING ((size_t)1 << 19)
 
 /* Workers' parts begin with a line, so that vectors are those of an update that is not divided. */
 #define LINE 16

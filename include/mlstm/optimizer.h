@@ -287,7 +287,7 @@ MLSTM_API mlstm_status mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack
 /**
  * As ::mlstm_apply_grads, on the threads of a state (::mlstm_state_set_threads), which are awake right
  * after its backward pass. The result has the same bits. Updates that are no faster with several threads,
- * as of fewer than some 260 000 parameters, run on the calling one.
+ * as of fewer than some 520 000 parameters, run on the calling one.
  *
  * @param state  of this stack; nothing but its threads is used
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL
