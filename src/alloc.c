@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE 64
+#define LINE (LINE_FLOATS * sizeof(float))
 
 #if defined(MADV_HUGEPAGE)
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -69,15 +69,14 @@ void release(const mlstm_allocator *allocator, void *pointer)
 
 size_t arena_take(struct arena *arena, size_t a, size_t b, size_t c)
 {
-    const size_t line = LINE / sizeof(float);
     const size_t place = arena->count;
     size_t size;
     if (__builtin_mul_overflow(a, b, &size) || __builtin_mul_overflow(size, c, &size) ||
-        __builtin_add_overflow(size, place + line - 1, &size) ||
+        __builtin_add_overflow(size, place + LINE_FLOATS - 1, &size) ||
         size > PTRDIFF_MAX / sizeof(float) / 2) {
         arena->overflow = true;
         return 0;
     }
-    arena->count = size / line * line;
+    arena->count = size / LINE_FLOATS * LINE_FLOATS;
     return place;
 }

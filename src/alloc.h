@@ -16,7 +16,10 @@ void *allocate(const mlstm_allocator *allocator, size_t size);
 /* Gives it back; NULL is left alone. */
 void release(const mlstm_allocator *allocator, void *pointer);
 
-/* Lays out arrays of floats in one block, each on a cache line of its own. */
+/* Floats of a cache line. */
+#define LINE_FLOATS 16
+
+/* Lays out arrays of floats in one block, each on cache lines of its own. */
 struct arena {
     size_t count; /* floats so far */
     bool overflow;

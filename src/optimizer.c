@@ -24,9 +24,6 @@
 /* Parameters in an update: with fewer most of it is done before a helper is awake. */
 #define WORTH_DIVIDING ((size_t)1 << 19)
 
-/* Workers' parts begin with a line, so that vectors are those of an update that is not divided. */
-#define LINE 16
-
 #define REQUIRE_FINITE(number)                                                                     \
     REQUIRE(isfinite(number), MLSTM_ERROR_INVALID_ARGUMENT, "%s must be finite, got %g", #number,  \
             (double)(number))
@@ -542,13 +539,14 @@ static void update_params(const mlstm_optimizer *o, float *params, const float *
     }
 }
 
+/* Parts begin with a line, so that vectors are those of an update that is not divided. */
 static void update_all(const mlstm_optimizer *o, float *params, const float *grads,
                        const struct worker *worker)
 {
-    const size_t lines = o->layout->count / LINE, index = (size_t)worker->index,
+    const size_t lines = o->layout->count / LINE_FLOATS, index = (size_t)worker->index,
                  count = (size_t)worker->count;
-    const size_t begin = lines * index / count * LINE;
-    const size_t end = lines * (index + 1) / count * LINE;
+    const size_t begin = lines * index / count * LINE_FLOATS;
+    const size_t end = lines * (index + 1) / count * LINE_FLOATS;
     o->rule->update(
         o, &(struct span){params + begin, grads + begin, begin, end - begin, o->weight_decay});
 }
@@ -580,21 +578,27 @@ static void update(void *context, struct worker *worker)
     REQUIRE((grads)->layout == (stack)->layout, MLSTM_ERROR_MISMATCH, "%s",                        \
             "the gradients are of another stack, or of this one before it got its readout")
 
-static void begin_update(mlstm_optimizer *optimizer)
+/* On the threads of the state, if there is one, and where it pays. */
+static void apply(mlstm_optimizer *optimizer, mlstm_stack *stack, const mlstm_grads *grads,
+                  mlstm_state *state)
 {
+    const struct float_mode callers = float_mode_enter();
     optimizer->steps++;
     if (optimizer->rule->begin)
         optimizer->rule->begin(optimizer);
+    struct update pass = {optimizer, stack, grads->values};
+    if (state && state->team && stack->layout->count >= WORTH_DIVIDING)
+        pace_run(&state->update_pace, state->team, state->threads, 1, true, update, &pass);
+    else
+        update(&pass, &(struct worker){.count = 1});
+    float_mode_leave(callers);
 }
 
 mlstm_status mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack *stack,
                                const mlstm_grads *grads)
 {
     REQUIRE_UPDATE(optimizer, stack, grads);
-    const struct float_mode callers = float_mode_enter();
-    begin_update(optimizer);
-    update(&(struct update){optimizer, stack, grads->values}, &(struct worker){.count = 1});
-    float_mode_leave(callers);
+    apply(optimizer, stack, grads, NULL);
     return MLSTM_OK;
 }
 
@@ -604,12 +608,6 @@ mlstm_status mlstm_state_apply_grads(mlstm_state *state, mlstm_optimizer *optimi
     REQUIRE_POINTER(state);
     REQUIRE_UPDATE(optimizer, stack, grads);
     REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
-    if (!state->team || stack->layout->count < WORTH_DIVIDING)
-        return mlstm_apply_grads(optimizer, stack, grads);
-    const struct float_mode callers = float_mode_enter();
-    begin_update(optimizer);
-    pace_run(&state->update_pace, state->team, state->threads, 1, true, update,
-             &(struct update){optimizer, stack, grads->values});
-    float_mode_leave(callers);
+    apply(optimizer, stack, grads, state);
     return MLSTM_OK;
 }
