@@ -2,6 +2,7 @@
 #include "record.h"
 
 #include <assert.h>
+#include <unistd.h>
 
 #include "junction.h"
 
@@ -102,6 +103,27 @@ static void lay_out_special(struct plan *plan, struct direction_state *s, const 
         s->tanh_c = take_steps(plan, s->row);
 }
 
+static size_t first_level_bytes(void)
+{
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+    const long bytes = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+    if (bytes > 0)
+        return (size_t)bytes;
+#endif
+    return 32768;
+}
+
+/*
+ * A step of one row goes through two panels together, whose activations then share their latency; but where
+ * the first level of cache holds about one of them and not both, one by one, so that the next step, which
+ * comes back, finds the last one there.
+ */
+static int32_t panels_together(const struct matrix *m)
+{
+    const size_t level = first_level_bytes(), panel = m->panel * sizeof(float);
+    return 2 * panel > level && panel < level + level / 4 ? 1 : 2;
+}
+
 static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack, int32_t index)
 {
     struct mlstm_state *state = plan->state;
@@ -134,6 +156,7 @@ static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack
         .input = m->parts[PART_X].rows,
         .hidden = m->units,
         .units = m->panel_units,
+        .together = panels_together(m),
         .gates_panel = s->gates_panel,
         .row = s->row,
         .row_end = state->batch,

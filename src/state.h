@@ -147,7 +147,7 @@ static inline void state_run(struct mlstm_state *state, struct pace *paces, int3
 }
 
 /* A state for inference moves through this many slots before it goes back to the first. */
-#define INFERENCE_STEPS 8
+#define INFERENCE_STEPS 16
 
 /* In a state for inference: goes back to slot 0 where the next steps would not fit, or far away. */
 static inline void state_make_room(struct mlstm_state *state, int32_t steps)

@@ -331,31 +331,14 @@ INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float 
         add_row(panels, splat(a[k]), b, b_panel, even);
 }
 
-INLINE void add_rows_apart(int32_t panels, const float *a, int32_t count, const float *b,
-                           size_t b_panel, vec sum[2][4])
-{
-    vec odd[2][4];
-    UNROLL(2)
-    for (int32_t p = 0; p < panels; p++)
-        UNROLL(4)
-        for (int32_t v = 0; v < 4; v++)
-            odd[p][v] = splat(0.0f);
-    add_rows(panels, a, count, b, b_panel, sum, odd);
-    UNROLL(2)
-    for (int32_t p = 0; p < panels; p++)
-        UNROLL(4)
-        for (int32_t v = 0; v < 4; v++)
-            sum[p][v] += odd[p][v];
-}
-
 /*
- * A batch of one row, as in a stream, has few chains of additions to hide their latency. So two panels
- * are taken together where there are two; layers of no more than two add even and odd recurrent inputs
- * apart, as all of them wait for the step before. This depends on the layer alone: steps and windows,
- * and any number of threads, give the same bits.
+ * A batch of one row, as in a stream, has few chains of additions to hide their latency. So even and odd
+ * recurrent inputs are added apart, and two panels may go together. In a wide layer x has a chain of its own too
+ * and may come last, in steps that go back; but with 16 registers, which two panels fill, all is one chain
+ * there. This depends on the layer alone: steps and windows, and any number of threads, give the same bits.
  */
-INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_forward *s,
-                                int32_t step, int32_t panel)
+INLINE void cell_forward_single(int32_t panels, bool wide, const struct cell_forward *s,
+                                int32_t step, int32_t panel, bool back)
 {
     const size_t panel_size = (size_t)(1 + s->input + s->hidden) * 4 * W;
     const float *kernel = s->kernel + (size_t)panel * panel_size;
@@ -363,20 +346,29 @@ INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_fo
     const float *start =
         s->x ? kernel : s->preact + (size_t)panel * s->preact_panel + (size_t)step * 4 * W;
     const size_t start_panel = s->x ? panel_size : s->preact_panel;
+    const float *x = s->x ? s->x + (size_t)step * s->x_row : NULL;
     const float *h = s->h + (size_t)step * s->row;
-    vec sum[2][4];
+    const bool x_apart = wide && MANY_REGISTERS, odd_apart = !wide || MANY_REGISTERS;
+    vec sum[2][4], even[2][4], odd[2][4];
     UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
         UNROLL(4)
-        for (int32_t v = 0; v < 4; v++)
+        for (int32_t v = 0; v < 4; v++) {
             sum[p][v] = load(start + (size_t)p * start_panel + v * W);
-    if (s->x)
-        add_rows(panels, s->x + (size_t)step * s->x_row, s->input, kernel + 4 * W, panel_size, sum,
-                 sum);
-    if (apart)
-        add_rows_apart(panels, h, s->hidden, recurrent, panel_size, sum);
-    else
-        add_rows(panels, h, s->hidden, recurrent, panel_size, sum, sum);
+            even[p][v] = odd[p][v] = splat(0.0f);
+        }
+    const bool x_last = x && x_apart && back;
+    if (x && !x_last)
+        add_rows(panels, x, s->input, kernel + 4 * W, panel_size, sum, sum);
+    add_rows(panels, h, s->hidden, recurrent, panel_size, x_apart ? even : sum,
+             odd_apart ? odd : sum);
+    if (x_last)
+        add_rows(panels, x, s->input, kernel + 4 * W, panel_size, sum, sum);
+    UNROLL(2)
+    for (int32_t p = 0; odd_apart && p < panels; p++)
+        UNROLL(4)
+        for (int32_t v = 0; v < 4; v++)
+            sum[p][v] += x_apart ? even[p][v] + odd[p][v] : odd[p][v];
     const size_t here = (size_t)step * s->row + (size_t)panel * W;
     const size_t record = (size_t)panel * s->gates_panel + (size_t)step * 4 * W;
     NUMBERS_HERE(k);
@@ -391,30 +383,36 @@ INLINE void cell_forward_single(int32_t panels, bool apart, const struct cell_fo
                     here + (size_t)p * W + s->row, record + (size_t)p * s->gates_panel);
 }
 
+INLINE int32_t panels_together(const struct cell_forward *s)
+{
+    return MANY_REGISTERS ? s->together : 2;
+}
+
 /* Functions of their own have small frames, which take time in a short call. */
 NOINLINE void cell_forward_narrow(const struct cell_forward *s)
 {
     for (int32_t step = s->step_begin; step < s->step_end; step++)
-        cell_forward_single(1, true, s, step, s->panel_begin);
+        cell_forward_single(1, false, s, step, s->panel_begin, false);
 }
 
 NOINLINE void cell_forward_pair(const struct cell_forward *s)
 {
     for (int32_t step = s->step_begin; step < s->step_end; step++)
-        cell_forward_single(2, true, s, step, 0);
+        cell_forward_single(2, false, s, step, 0, false);
 }
 
 NOINLINE void cell_forward_stream(const struct cell_forward *s)
 {
+    const int32_t together = panels_together(s);
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
         const bool back = goes_back(s, step);
         for (int32_t begin = s->panel_begin, end = s->panel_end, n; begin < end;) {
-            n = end - begin > 1 ? 2 : 1;
+            n = end - begin < together ? end - begin : together;
             const int32_t panel = back ? end - n : begin;
             if (n == 2)
-                cell_forward_single(2, false, s, step, panel);
+                cell_forward_single(2, true, s, step, panel, back);
             else
-                cell_forward_single(1, false, s, step, panel);
+                cell_forward_single(1, true, s, step, panel, back);
             if (back)
                 end -= n;
             else
@@ -481,11 +479,11 @@ static void cell_forward(const struct cell_forward *s)
         return;
     }
 #endif
-    /* Of at most two panels a thread has both, one or, without work, none. */
+    /* Of the panels of a narrow layer a thread has all, one or, without work, none. */
     const int32_t panels = s->panel_end - s->panel_begin;
     if (s->batch > 1)
         cell_forward_wide(s);
-    else if (s->hidden > 2 * W)
+    else if (s->hidden > panels_together(s) * W)
         cell_forward_stream(s);
     else if (panels == 2)
         cell_forward_pair(s);

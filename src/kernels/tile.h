@@ -10,12 +10,15 @@
 
 #include "simd.h"
 
-/* Accumulators that fit beside operands: 32 vector registers, or 16. */
+/* 32 vector registers, not 16. */
 #if W == 16 || defined(__aarch64__)
-#define ACCUMULATORS 24
+#define MANY_REGISTERS 1
 #else
-#define ACCUMULATORS 12
+#define MANY_REGISTERS 0
 #endif
+
+/* That fit beside operands. */
+#define ACCUMULATORS (MANY_REGISTERS ? 24 : 12)
 
 #define MAX_ROWS 8
 
@@ -64,7 +67,7 @@ INLINE int32_t next_rows(int32_t left, int32_t most)
  * fetched distances of rows from the stack or from vector registers. With few registers the loop alone is
  * one, below.
  */
-#if ACCUMULATORS == 24
+#if MANY_REGISTERS
 #define TILE_APART(rows, function, parameters, ...)                                                \
     NOINLINE void function##_##rows parameters                                                     \
     {                                                                                              \
@@ -209,9 +212,9 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
                           size_t a_row, size_t a_k, const float *b, size_t b_k, int32_t count,
                           struct ahead ahead)
 {
-    if (ACCUMULATORS == 12 && rows == 3 && vectors == 4)
+    if (!MANY_REGISTERS && rows == 3 && vectors == 4)
         tile_accumulate_3(t, a, a_row, a_k, b, b_k, count, ahead);
-    else if (ACCUMULATORS == 12 && rows == 2 && vectors == 4)
+    else if (!MANY_REGISTERS && rows == 2 && vectors == 4)
         tile_accumulate_2(t, a, a_row, a_k, b, b_k, count, ahead);
     else
         tile_accumulate(rows, vectors, t, a, a_row, a_k, b, b_k, count, ahead);
