@@ -188,8 +188,15 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
     const float *recurrent = following->now, *kernel = recurrent - (size_t)(1 + s->input) * width;
     const size_t here = at * s->row + (size_t)panel * W, next = here + (size_t)s->batch * s->row;
+    const float *preact = s->preact + (size_t)panel * s->preact_panel + at * width;
     struct tile sum, input;
 
+    if (!s->x)
+        tile_fetch(rows, vectors, preact, width);
+    if (s->gates)
+        tile_fetch(rows, 1, s->tanh_c + here, s->row);
+    tile_fetch(rows, 1, s->c + next, s->row);
+    tile_fetch(rows, 1, s->h + next, s->row);
     tile_zero(rows, vectors, &sum);
     tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, width, s->hidden,
                   share_following(vectors, following, (row - s->row_begin) / tile_rows(vectors)));
@@ -198,8 +205,7 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
         tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
                       width, s->input, (struct ahead){recurrent, LINE});
     } else {
-        tile_load(rows, vectors, &input, s->preact + (size_t)panel * s->preact_panel + at * width,
-                  width);
+        tile_load(rows, vectors, &input, preact, width);
     }
     tile_add(rows, vectors, &sum, &input);
 

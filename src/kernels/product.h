@@ -12,6 +12,7 @@
 
 /* Inputs that are multiplied for all rows before the next ones are: their panel stays in cache. */
 #define PRODUCT_DEPTH 512
+#define PRODUCT_ROWS 252
 
 /* A slice of all inputs: `segments` of `length` each. */
 struct slice {
@@ -29,6 +30,8 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
     const float *a = slice->a + (size_t)row * p->a_row, *b = slice->b;
     c += (size_t)row * p->c_row;
     struct tile t;
+    if (vectors == 4)
+        tile_fetch(rows, vectors, c, p->c_row);
     if (slice->init == PRODUCT_ZERO)
         tile_zero(rows, vectors, &t);
     else if (slice->init == PRODUCT_BIAS)
@@ -85,8 +88,8 @@ INLINE int32_t product_rows(int32_t vectors, const struct product *p, const stru
     return turn;
 }
 
-INLINE void product_slice(int32_t vectors, const struct product *p, const struct slice *slice,
-                          int32_t panel)
+INLINE void product_runs(int32_t vectors, const struct product *p, const struct slice *slice,
+                         int32_t panel)
 {
     const int32_t begin = p->row_begin, end = p->row_end;
     int32_t turn = 0;
@@ -102,34 +105,90 @@ INLINE void product_slice(int32_t vectors, const struct product *p, const struct
     }
 }
 
-INLINE void product_panels(int32_t vectors, const struct product *p)
+NOINLINE void product_slice(const struct product *p, const struct slice *slice, int32_t panel)
 {
-    /* One long segment is cut into lengths, many short ones into groups. */
+    switch (p->width / W) {
+    case 1: product_runs(1, p, slice, panel); break;
+    case 2: product_runs(2, p, slice, panel); break;
+    default: product_runs(4, p, slice, panel); break;
+    }
+}
+
+/* The slices of all panels in the order in which they are read. */
+struct order {
+    int32_t panels, slices;
+    int32_t most;  /* inputs, or segments, of a slice; */
+    size_t b_step; /* floats of B for each */
+};
+
+/* One long segment is cut into lengths, many short ones into groups. */
+INLINE struct order product_order(const struct product *p)
+{
     const bool one = p->segments == 1;
     const int32_t count = one ? p->length : p->segments;
     const int32_t most = one ? PRODUCT_DEPTH : 1 + (PRODUCT_DEPTH - 1) / p->length;
-    const size_t a_step = one ? 1 : (size_t)p->a_segment;
-    const size_t b_step = (size_t)(one ? 1 : p->length) * (size_t)(vectors * W);
-    const int32_t to_next = p->back ? -1 : 1;
+    return (struct order){p->panel_end - p->panel_begin, (count + most - 1) / most, most,
+                          (size_t)(one ? 1 : p->length) * (size_t)p->width};
+}
+
+/* Of one segment all slices of a panel come first; of many, all panels of a slice. */
+INLINE int32_t slice_of(const struct product *p, const struct order *o, int32_t index)
+{
+    return p->segments == 1 ? index % o->slices : index / o->panels;
+}
+
+INLINE int32_t panel_of(const struct product *p, const struct order *o, int32_t index)
+{
+    const int32_t turn = p->segments == 1 ? index / o->slices : index % o->panels;
+    return p->back ? p->panel_end - 1 - turn : p->panel_begin + turn;
+}
+
+INLINE const float *slice_at(const struct product *p, const struct order *o, int32_t index)
+{
+    return p->b + (size_t)panel_of(p, o, index) * p->b_panel +
+           (size_t)(slice_of(p, o, index) * o->most) * o->b_step;
+}
+
+static void product_block(const struct product *p)
+{
+    const bool one = p->segments == 1;
+    const struct order order = product_order(p);
+    const int32_t vectors = p->width / W;
     const int32_t part =
         even_part(vectors, (1 + p->more) * tile_count(p->row_end - p->row_begin, vectors));
-    int32_t panel = p->back ? p->panel_end - 1 : p->panel_begin;
-    for (int32_t left = p->panel_end - p->panel_begin; left > 0; left--, panel += to_next) {
-        const float *b = p->b + (size_t)panel * p->b_panel;
-        for (int32_t i = 0; i < count; i += most) {
-            const int32_t n = count - i < most ? count - i : most;
-            const float *at = b + (size_t)i * b_step;
-            const float *next =
-                i + n < count ? b + (size_t)(i + n) * b_step : b + to_next * (ptrdiff_t)p->b_panel;
-            const struct slice slice = {
-                .a = p->a + (size_t)i * a_step,
-                .b = at,
-                .segments = one ? 1 : n,
-                .length = one ? n : p->length,
-                .init = i > 0 ? PRODUCT_ADD : p->init,
-                .following = {at, next, (size_t)n * (one ? 1 : (size_t)p->length), part},
-            };
-            product_slice(vectors, p, &slice, panel);
+    const int32_t last = order.panels * order.slices - 1;
+    for (int32_t index = 0; index <= last; index++) {
+        const int32_t begin = slice_of(p, &order, index) * order.most;
+        const int32_t left = (one ? p->length : p->segments) - begin;
+        const int32_t n = left < order.most ? left : order.most;
+        const float *at = slice_at(p, &order, index);
+        const float *next = slice_at(p, &order, index < last ? index + 1 : index);
+        const struct slice slice = {
+            .a = p->a + (one ? (size_t)begin : (size_t)begin * (size_t)p->a_segment),
+            .b = at,
+            .segments = one ? 1 : n,
+            .length = one ? n : p->length,
+            .init = begin > 0 ? PRODUCT_ADD : p->init,
+            .following = {at, next, (size_t)n * (one ? 1 : (size_t)p->length), part},
+        };
+        product_slice(p, &slice, panel_of(p, &order, index));
+    }
+}
+
+/* Rows of many segments are divided into blocks: a slice of theirs stays in the second cache. */
+static void product_tiles(const struct product *p)
+{
+    const int32_t rows = p->row_end - p->row_begin;
+    const bool whole = p->segments == 1 || p->runs || rows < 1;
+    const int32_t most = whole ? rows : PRODUCT_ROWS;
+    const int32_t stripes = whole ? p->more + 1 : rows < most ? most / rows : 1;
+    struct product block = *p;
+    for (int32_t i = 0; i <= p->more; i += stripes) {
+        block.more = (p->more - i < stripes ? p->more - i + 1 : stripes) - 1;
+        for (int32_t row = 0; row < rows; row += most) {
+            block.row_begin = p->row_begin + i * p->apart + row;
+            block.row_end = block.row_begin + (rows - row < most ? rows - row : most);
+            product_block(&block);
         }
     }
 }
@@ -148,15 +207,6 @@ NOINLINE void product_one_tile(const struct product *p)
         .a = p->a, .b = p->b, .segments = p->segments, .length = p->length, .init = p->init};
     WITH_ROWS(p->row_end - p->row_begin, 1, product_tile, p, &slice, p->c, p->row_begin, p->columns,
               0);
-}
-
-NOINLINE void product_tiles(const struct product *p)
-{
-    switch (p->width / W) {
-    case 1: product_panels(1, p); break;
-    case 2: product_panels(2, p); break;
-    default: product_panels(4, p); break;
-    }
 }
 
 static void product(const struct product *p)

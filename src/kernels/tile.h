@@ -140,6 +140,16 @@ INLINE void tile_store(int32_t rows, int32_t vectors, const struct tile *t, floa
             store(p + (size_t)r * p_row + v * W, t->at[r][v]);
 }
 
+/* What a tile will read or write at its end comes near meanwhile. */
+INLINE void tile_fetch(int32_t rows, int32_t vectors, const float *p, size_t p_row)
+{
+    UNROLL(8)
+    for (int32_t r = 0; r < rows; r++)
+        UNROLL(4)
+        for (int32_t f = 0; f < vectors * W; f += LINE)
+            __builtin_prefetch(p + (size_t)r * p_row + f, 1, 3);
+}
+
 INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct tile *other)
 {
     UNROLL(8)
