@@ -107,6 +107,7 @@ static float *random_array(struct random *random, size_t count)
 
 struct sizes {
     int32_t rows, k, segments, vectors, columns;
+    int32_t stripes, back;
 };
 
 /* C of struct product, by its definition. */
@@ -147,8 +148,11 @@ static void check_product(struct random *random, struct sizes n, int32_t init)
         .c_row = row,
         .c_panel = (size_t)width,
         .columns = n.columns,
-        .row_end = n.rows,
+        .row_end = n.rows / n.stripes,
+        .more = n.stripes - 1,
+        .apart = n.rows / n.stripes,
         .panel_end = panels,
+        .back = n.back,
     });
     assert_near("product", c, expected, (size_t)n.rows * row, 1e-6 * (double)(depth + 4));
     test_free(a);
@@ -167,9 +171,12 @@ static void products(void **state)
                 check_product(&random,
                               (struct sizes){rows, random_integer(&random, 1, 40),
                                              random_integer(&random, 1, 3), vectors,
-                                             random_integer(&random, 1, 150)},
+                                             random_integer(&random, 1, 150), 1, 0},
                               init);
-    check_product(&random, (struct sizes){7, 1009, 2, 4, 131}, PRODUCT_BIAS);
+    check_product(&random, (struct sizes){7, 1009, 2, 4, 131, 1, 0}, PRODUCT_BIAS);
+    /* So many rows are divided into blocks. */
+    check_product(&random, (struct sizes){300, 70, 9, 4, 150, 1, 0}, PRODUCT_BIAS);
+    check_product(&random, (struct sizes){300, 70, 9, 4, 150, 50, 1}, PRODUCT_ZERO);
 }
 
 /* Rows and panels that a narrow product is not asked for, as a thread without a share is not. */

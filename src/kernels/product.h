@@ -50,6 +50,8 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
             }
     struct ahead ahead = share_following(vectors, &slice->following, turn);
     for (int32_t s = 0; s < slice->segments; s++) {
+        if (vectors == 4 && slice->segments > 1)
+            tile_fetch(rows, 4, a + p->a_segment, p->a_row);
         tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead);
         ahead.at += (size_t)slice->length * ahead.step;
         a += p->a_segment;
