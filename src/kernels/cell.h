@@ -210,13 +210,20 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     tile_add(rows, vectors, &sum, &input);
 
     const size_t record = (size_t)panel * s->gates_panel + at * width;
+    /* Gates of all rows before the first new c: what waits for one row would keep others out of sight. */
+    struct group gates[MAX_ROWS];
     UNROLL(8)
     for (int32_t r = 0; r < rows; r++) {
         NUMBERS_HERE(k);
         const struct group g = {sum.at[r][0], sum.at[r][1], sum.at[r][2], sum.at[r][3]};
+        gates[r] = activate(k, g, s->forget_bias);
+    }
+    UNROLL(8)
+    for (int32_t r = 0; r < rows; r++) {
+        NUMBERS_HERE(k);
         const size_t offset = (size_t)r * s->row;
-        update_cell(k, s, activate(k, g, s->forget_bias), load(s->c + here + offset), here + offset,
-                    next + offset, record + (size_t)r * width);
+        update_cell(k, s, gates[r], load(s->c + here + offset), here + offset, next + offset,
+                    record + (size_t)r * width);
     }
 }
 
