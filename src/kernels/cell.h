@@ -188,10 +188,10 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
     const float *recurrent = following->now, *kernel = recurrent - (size_t)(1 + s->input) * width;
     const size_t here = at * s->row + (size_t)panel * W, next = here + (size_t)s->batch * s->row;
-    const float *preact = s->preact + (size_t)panel * s->preact_panel + at * width;
+    const float *preact = s->x ? NULL : s->preact + (size_t)panel * s->preact_panel + at * width;
     struct tile sum, input;
 
-    if (!s->x)
+    if (preact)
         tile_fetch(rows, vectors, preact, width);
     if (s->gates)
         tile_fetch(rows, 1, s->tanh_c + here, s->row);
