@@ -396,6 +396,7 @@ INLINE void cell_forward_single(int32_t panels, bool wide, const struct cell_for
                     here + (size_t)p * W + s->row, record + (size_t)p * s->gates_panel);
 }
 
+/* With 16 registers always two: one panel has a single chain for each gate, which would wait for its additions. */
 INLINE int32_t panels_together(const struct cell_forward *s)
 {
     return MANY_REGISTERS ? s->together : 2;

@@ -12,6 +12,8 @@
 
 /* Inputs that are multiplied for all rows before the next ones are: their panel stays in cache. */
 #define PRODUCT_DEPTH 512
+
+/* Rows, of whole tiles, that go through all panels before the next ones where there are many segments. */
 #define PRODUCT_ROWS 252
 
 /* A slice of all inputs: `segments` of `length` each. */

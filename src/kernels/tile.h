@@ -17,7 +17,7 @@
 #define MANY_REGISTERS 0
 #endif
 
-/* That fit beside operands. */
+/* Of a tile: as many as fit beside its operands. */
 #define ACCUMULATORS (MANY_REGISTERS ? 24 : 12)
 
 #define MAX_ROWS 8
