@@ -191,19 +191,18 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     const float *preact = s->x ? NULL : s->preact + (size_t)panel * s->preact_panel + at * width;
     struct tile sum, input;
 
-    if (preact)
-        tile_fetch(rows, vectors, preact, width);
     if (s->gates)
         tile_fetch(rows, 1, s->tanh_c + here, s->row);
     tile_fetch(rows, 1, s->c + next, s->row);
     tile_fetch(rows, 1, s->h + next, s->row);
     tile_zero(rows, vectors, &sum);
     tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, width, s->hidden,
-                  share_following(vectors, following, (row - s->row_begin) / tile_rows(vectors)));
+                  share_following(vectors, following, (row - s->row_begin) / tile_rows(vectors)),
+                  (struct own){preact, width});
     if (s->x) {
         tile_row(rows, vectors, &input, kernel);
         tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
-                      width, s->input, (struct ahead){recurrent, LINE});
+                      width, s->input, (struct ahead){recurrent, LINE}, (struct own){0});
     } else {
         tile_load(rows, vectors, &input, preact, width);
     }
@@ -249,10 +248,10 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     const float *kernel = s->kernel, *recurrent = kernel + (size_t)(1 + s->input) * width;
     tile_zero(rows, vectors, &sum);
     tile_multiply(rows, vectors, &sum, s->h + here, units, 1, recurrent, width, s->hidden,
-                  (struct ahead){NULL, 0});
+                  (struct ahead){0}, (struct own){0});
     tile_row(rows, vectors, &input, kernel);
     tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width, width,
-                  s->input, (struct ahead){NULL, 0});
+                  s->input, (struct ahead){0}, (struct own){0});
     tile_add(rows, vectors, &sum, &input);
 
     /* Steps take up whole groups in the record. */

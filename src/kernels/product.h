@@ -32,8 +32,6 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
     const float *a = slice->a + (size_t)row * p->a_row, *b = slice->b;
     c += (size_t)row * p->c_row;
     struct tile t;
-    if (vectors == 4)
-        tile_fetch(rows, vectors, c, p->c_row);
     if (slice->init == PRODUCT_ZERO)
         tile_zero(rows, vectors, &t);
     else if (slice->init == PRODUCT_BIAS)
@@ -52,9 +50,9 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
             }
     struct ahead ahead = share_following(vectors, &slice->following, turn);
     for (int32_t s = 0; s < slice->segments; s++) {
-        if (vectors == 4 && slice->segments > 1)
-            tile_fetch(rows, 4, a + p->a_segment, p->a_row);
-        tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead);
+        const bool last = s == slice->segments - 1;
+        tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead,
+                      last ? (struct own){c, p->c_row} : (struct own){a + p->a_segment, p->a_row});
         ahead.at += (size_t)slice->length * ahead.step;
         a += p->a_segment;
         b += (size_t)slice->length * (size_t)width;
@@ -251,7 +249,8 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
             if (r < rows)
                 tile_add_product(ks, 1, &t, from, 1, with);
         } else {
-            tile_multiply(ks, vectors, &t, from, 1, o->a_row, with, width, rows, ahead);
+            tile_multiply(ks, vectors, &t, from, 1, o->a_row, with, width, rows, ahead,
+                          (struct own){0});
             ahead.at += (size_t)rows * ahead.step;
         }
     }

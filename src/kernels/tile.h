@@ -99,6 +99,12 @@ struct ahead {
     size_t step;
 };
 
+/* And for itself: the rows of a tile that it will read or write next; NULL for none. */
+struct own {
+    const float *at;
+    size_t row;
+};
+
 struct tile {
     vec at[MAX_ROWS][4];
 };
@@ -176,10 +182,18 @@ INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, cons
     }
 }
 
+INLINE void fetch_ahead(int32_t vectors, struct ahead *ahead)
+{
+    if (vectors == 4) {
+        __builtin_prefetch(ahead->at, 0, 2);
+        ahead->at += ahead->step;
+    }
+}
+
 /* The loop of tile_multiply. */
 INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const float *a,
                             size_t a_row, size_t a_k, const float *b, size_t b_k, int32_t count,
-                            struct ahead ahead)
+                            struct ahead ahead, struct own own)
 {
     struct tile sum;
     UNROLL(8)
@@ -187,12 +201,20 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
         UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
             sum.at[r][v] = t->at[r][v];
-    for (int32_t k = 0; k < count; k++, a += a_k, b += b_k) {
-        tile_add_product(rows, vectors, &sum, a, a_row, b);
-        if (vectors == 4) {
-            __builtin_prefetch(ahead.at, 0, 2);
-            ahead.at += ahead.step;
+    int32_t k = 0;
+    /* A line at a time: all at once would keep what the first of these loops read waiting. */
+    for (int32_t line = 0; vectors == 4 && own.at && line < 4 * W; line += LINE) {
+        const float *at = own.at + line;
+        for (int32_t r = 0; r < rows && k < count; r++, k++, a += a_k, b += b_k) {
+            tile_add_product(rows, vectors, &sum, a, a_row, b);
+            fetch_ahead(vectors, &ahead);
+            __builtin_prefetch(at, 1, 3);
+            at += own.row;
         }
+    }
+    for (; k < count; k++, a += a_k, b += b_k) {
+        tile_add_product(rows, vectors, &sum, a, a_row, b);
+        fetch_ahead(vectors, &ahead);
     }
     UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
@@ -207,7 +229,7 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
                                          const float *b, size_t b_k, int32_t count,                \
                                          struct ahead ahead)                                       \
     {                                                                                              \
-        tile_accumulate(rows, 4, t, a, a_row, a_k, b, b_k, count, ahead);                          \
+        tile_accumulate(rows, 4, t, a, a_row, a_k, b, b_k, count, ahead, (struct own){0});         \
     }
 TILE_ACCUMULATE_APART(2)
 TILE_ACCUMULATE_APART(3)
@@ -220,14 +242,18 @@ TILE_ACCUMULATE_APART(3)
  */
 INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const float *a,
                           size_t a_row, size_t a_k, const float *b, size_t b_k, int32_t count,
-                          struct ahead ahead)
+                          struct ahead ahead, struct own own)
 {
+    if (!MANY_REGISTERS && vectors == 4 && own.at) {
+        tile_fetch(rows, vectors, own.at, own.row);
+        own.at = NULL;
+    }
     if (!MANY_REGISTERS && rows == 3 && vectors == 4)
         tile_accumulate_3(t, a, a_row, a_k, b, b_k, count, ahead);
     else if (!MANY_REGISTERS && rows == 2 && vectors == 4)
         tile_accumulate_2(t, a, a_row, a_k, b, b_k, count, ahead);
     else
-        tile_accumulate(rows, vectors, t, a, a_row, a_k, b, b_k, count, ahead);
+        tile_accumulate(rows, vectors, t, a, a_row, a_k, b, b_k, count, ahead, own);
 }
 
 /* Tiles for so many rows. */
