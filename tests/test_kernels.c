@@ -190,9 +190,12 @@ static void products_keep_to_their_rows(void **state)
         int32_t runs;
         int computed[ROWS];
     } parts[] = {
-        {0, ROWS, 1, 0, {1, 1, 1, 1, 1, 1}}, {1, 4, 1, 0, {0, 1, 1, 1, 0, 0}},
-        {3, 3, 1, 0, {0}},                   {0, ROWS, 0, 0, {0}},
-        {0, ROWS, 1, 2, {1, 1, 0, 0, 1, 1}}, {1, 5, 1, 2, {0, 1, 0, 0, 1, 0}},
+        {0, ROWS, 1, 0, {1, 1, 1, 1, 1, 1}},
+        {1, 4, 1, 0, {0, 1, 1, 1, 0, 0}},
+        {3, 3, 1, 0, {0}},
+        {0, ROWS, 0, 0, {0}},
+        {0, ROWS, 1, 2, {1, 1, 0, 0, 1, 1}},
+        {1, 5, 1, 2, {0, 1, 0, 0, 1, 0}},
     };
     struct random random = {5};
     const int32_t width = kernels_get()->width;
@@ -275,6 +278,64 @@ static void outer_products(void **state)
     check_outer(&random, (struct sizes){1009, 13, 1, 4, 131});
 }
 
+/* h and c of a stream: the same bits for panels one by one and two together, from either end, by any thread. */
+static void check_stream(struct random *random, int32_t hidden)
+{
+    enum { STEPS = 5, INPUT = 7 };
+    const int32_t w = kernels_get()->width, panels = (hidden + w - 1) / w;
+    const size_t row = (size_t)(panels * w), slots = (STEPS + 1) * row;
+    const size_t depth = 1 + INPUT + (size_t)hidden;
+    float *kernel = random_array(random, depth * 4 * row);
+    float *x = random_array(random, (size_t)STEPS * INPUT);
+    float *h[2] = {floats(slots + SLACK), floats(slots + SLACK)};
+    float *c[2] = {floats(slots + SLACK), floats(slots + SLACK)};
+    for (int32_t way = 0; way < 8; way++) {
+        const int32_t i = way > 0, cut = way & 4 ? panels / 2 : panels;
+        struct cell_forward s = {
+            .batch = 1,
+            .input = INPUT,
+            .hidden = hidden,
+            .units = w,
+            .turn = way >> 1 & 1,
+            .together = 1 + (way & 1),
+            .row_end = 1,
+            .kernel = kernel,
+            .x = x,
+            .x_row = INPUT,
+            .c = c[i],
+            .h = h[i],
+            .row = row,
+            .forget_bias = 1,
+        };
+        for (int32_t t = 0; t < STEPS; t++) {
+            s.step_begin = t;
+            s.step_end = t + 1;
+            s.panel_begin = 0;
+            s.panel_end = cut;
+            kernels_get()->cell_forward(&s);
+            s.panel_begin = cut;
+            s.panel_end = panels;
+            kernels_get()->cell_forward(&s);
+        }
+        assert_same_bits("h", h[i], h[0], slots);
+        assert_same_bits("c", c[i], c[0], slots);
+    }
+    test_free(kernel);
+    test_free(x);
+    for (int i = 0; i < 2; i++) {
+        test_free(h[i]);
+        test_free(c[i]);
+    }
+}
+
+static void streams(void **state)
+{
+    (void)state;
+    struct random random = {6};
+    for (int32_t hidden = kernels_get()->width; hidden <= 70; hidden++)
+        check_stream(&random, hidden);
+}
+
 static void transposes(void **state)
 {
     (void)state;
@@ -308,6 +369,7 @@ int main(void)
         cmocka_unit_test(products),
         cmocka_unit_test(products_keep_to_their_rows),
         cmocka_unit_test(outer_products),
+        cmocka_unit_test(streams),
         cmocka_unit_test(transposes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,9 +345,10 @@ INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float 
 
 /*
  * A batch of one row, as in a stream, has few chains of additions to hide their latency. So even and odd
- * recurrent inputs are added apart, and two panels may go together. In a wide layer x has a chain of its own too
- * and may come last, in steps that go back; but with 16 registers, which two panels fill, all is one chain
- * there. This depends on the layer alone: steps and windows, and any number of threads, give the same bits.
+ * recurrent inputs are added apart, and two panels may go together. In a wide layer, of more than one panel, x
+ * has a chain of its own too and may come last, in steps that go back; but with 16 registers, which two panels
+ * fill, all is one chain there. This depends on the layer alone: steps and windows, any number of threads and
+ * of panels that go together give the same bits.
  */
 INLINE void cell_forward_single(int32_t panels, bool wide, const struct cell_forward *s,
                                 int32_t step, int32_t panel, bool back)
@@ -395,12 +396,6 @@ INLINE void cell_forward_single(int32_t panels, bool wide, const struct cell_for
                     here + (size_t)p * W + s->row, record + (size_t)p * s->gates_panel);
 }
 
-/* With 16 registers always two: one panel has a single chain for each gate, which would wait for its additions. */
-INLINE int32_t panels_together(const struct cell_forward *s)
-{
-    return MANY_REGISTERS ? s->together : 2;
-}
-
 /* Functions of their own have small frames, which take time in a short call. */
 NOINLINE void cell_forward_narrow(const struct cell_forward *s)
 {
@@ -408,15 +403,10 @@ NOINLINE void cell_forward_narrow(const struct cell_forward *s)
         cell_forward_single(1, false, s, step, s->panel_begin, false);
 }
 
-NOINLINE void cell_forward_pair(const struct cell_forward *s)
-{
-    for (int32_t step = s->step_begin; step < s->step_end; step++)
-        cell_forward_single(2, false, s, step, 0, false);
-}
-
 NOINLINE void cell_forward_stream(const struct cell_forward *s)
 {
-    const int32_t together = panels_together(s);
+    /* With 16 registers two: one panel has a single chain for each gate, which would wait for its additions. */
+    const int32_t together = MANY_REGISTERS ? s->together : 2;
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
         const bool back = goes_back(s, step);
         for (int32_t begin = s->panel_begin, end = s->panel_end, n; begin < end;) {
@@ -492,15 +482,11 @@ static void cell_forward(const struct cell_forward *s)
         return;
     }
 #endif
-    /* Of the panels of a narrow layer a thread has all, one or, without work, none. */
-    const int32_t panels = s->panel_end - s->panel_begin;
     if (s->batch > 1)
         cell_forward_wide(s);
-    else if (s->hidden > panels_together(s) * W)
+    else if (s->hidden > W)
         cell_forward_stream(s);
-    else if (panels == 2)
-        cell_forward_pair(s);
-    else if (panels == 1)
+    else if (s->panel_begin < s->panel_end)
         cell_forward_narrow(s);
 }
 
