@@ -192,17 +192,17 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     struct tile sum, input;
 
     if (s->gates)
-        tile_fetch(rows, 1, s->tanh_c + here, s->row);
-    tile_fetch(rows, 1, s->c + next, s->row);
-    tile_fetch(rows, 1, s->h + next, s->row);
+        tile_fetch(rows, 1, rows_from(s->tanh_c + here, s->row));
+    tile_fetch(rows, 1, rows_from(s->c + next, s->row));
+    tile_fetch(rows, 1, rows_from(s->h + next, s->row));
     tile_zero(rows, vectors, &sum);
     tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, width, s->hidden,
                   share_following(vectors, following, (row - s->row_begin) / tile_rows(vectors)),
-                  (struct own){preact, width});
+                  rows_from(preact, width));
     if (s->x) {
         tile_row(rows, vectors, &input, kernel);
         tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
-                      width, s->input, (struct ahead){recurrent, LINE}, (struct own){0});
+                      width, s->input, lines_from(recurrent, LINE), (struct own){0});
     } else {
         tile_load(rows, vectors, &input, preact, width);
     }
@@ -457,7 +457,8 @@ NOINLINE void cell_forward_wide(const struct cell_forward *s)
         for (int32_t p = s->panel_begin; p < s->panel_end; p++) {
             const int32_t panel = back ? s->panel_begin + s->panel_end - 1 - p : p;
             const float *kernel = s->kernel + panel * panel_size;
-            const float *next = kernel + (back ? -panel_size : panel_size);
+            const bool last = p + 1 == s->panel_end;
+            const float *next = kernel + (last ? 0 : back ? -panel_size : panel_size);
             const struct following following = {
                 kernel + to_recurrent, s->x ? next : next + to_recurrent, (size_t)s->hidden, part};
             for (int32_t row = s->row_begin, n; row < s->row_end; row += n) {

@@ -52,9 +52,9 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
     for (int32_t s = 0; s < slice->segments; s++) {
         const bool last = s == slice->segments - 1;
         tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead,
-                      last ? (struct own){c, p->c_row} : (struct own){a + p->a_segment, p->a_row});
+                      last ? rows_from(c, p->c_row) : rows_from(a + p->a_segment, p->a_row));
         ahead.at += (size_t)slice->length * ahead.step;
-        a += p->a_segment;
+        a += last ? 0 : p->a_segment;
         b += (size_t)slice->length * (size_t)width;
     }
     if (columns >= width)
@@ -330,13 +330,14 @@ INLINE void outer_block(int32_t vectors, const struct outer *o, int32_t panel, i
     const size_t tile_step = (size_t)most * width / OUTER_ROWS;
     struct run block[OUTER_ROWS];
     for (int32_t row = 0, count, first = 1; (count = next_block(o, &row, block)) > 0; first = 0) {
-        const struct following following = {
-            g, row < o->rows ? g + (size_t)row * width : g + o->g_panel, OUTER_ROWS, part};
+        const bool last = row >= o->rows && panel + 1 == o->panel_end;
+        const float *next = row < o->rows ? g + (size_t)row * width : g + (last ? 0 : o->g_panel);
+        const struct following following = {g, next, OUTER_ROWS, part};
         for (int32_t k = k_begin, n, turn = 0; k < k_end; k += n, turn++) {
             n = next_rows(k_end - k, most);
             float *at = b + (size_t)k * width;
             /* At first the gradients have to come from afar, too: each tile fetches those of the next. */
-            const struct ahead ahead = first ? (struct ahead){at + (size_t)n * width, tile_step}
+            const struct ahead ahead = first ? lines_from(at + (size_t)n * width, tile_step)
                                              : share_following(vectors, &following, turn);
             WITH_ROWS_APART(n, vectors, outer_tile, o, block, count, o->a + k, g,
                             panel == o->last ? o->keep : NULL, at, ahead);

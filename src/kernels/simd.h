@@ -10,7 +10,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #if defined(__AVX2__) || defined(__SSE2__)
 #include <immintrin.h>
@@ -33,6 +32,7 @@ typedef float vec __attribute__((vector_size(W * 4)));
 typedef int32_t ivec __attribute__((vector_size(W * 4)));
 typedef uint64_t wvec __attribute__((vector_size(W * 4)));
 typedef float unaligned_vec __attribute__((vector_size(W * 4), aligned(4), may_alias));
+typedef int32_t unaligned_ivec __attribute__((vector_size(W * 4), aligned(4), may_alias));
 
 #if W == 16
 #define ALL(x) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
@@ -61,6 +61,11 @@ INLINE wvec wsplat(uint64_t x)
 INLINE vec load(const float *p)
 {
     return *(const unaligned_vec *)p;
+}
+
+INLINE ivec iload(const int32_t *p)
+{
+    return *(const unaligned_ivec *)p;
 }
 
 INLINE void store(float *p, vec v)
@@ -130,9 +135,7 @@ INLINE vec at_least(vec v, float bound)
 /* The lanes whose bits are set, 0 elsewhere, even for NaN. */
 INLINE vec keep_lanes(vec v, const int32_t *mask)
 {
-    ivec m;
-    memcpy(&m, mask, sizeof m);
-    return (vec)(bits(v) & m);
+    return (vec)(bits(v) & iload(mask));
 }
 
 INLINE vec vabs(vec v)

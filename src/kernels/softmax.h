@@ -72,6 +72,17 @@ static double softmax_rows(const struct softmax *s, int32_t n)
     return total;
 }
 
+/* The first n lanes; from memory, as clang computes what is read lane by lane from a vector lane by lane, too. */
+INLINE double sum_first(vec v, int32_t n)
+{
+    float lanes[W];
+    store(lanes, v);
+    double sum = 0.0;
+    for (int32_t lane = 0; lane < n; lane++)
+        sum += (double)lanes[lane];
+    return sum;
+}
+
 /* One row; `classes` is at least W. */
 static double softmax_row(const struct softmax *s)
 {
@@ -91,9 +102,7 @@ static double softmax_row(const struct softmax *s)
     for (size_t k = 0; k < whole; k += W)
         sum += exp_below(load(in + k), max);
     const vec last = exp_below(load_first(in + whole, tail), max);
-    double total = 0.0;
-    for (int32_t lane = 0; lane < W; lane++)
-        total += (double)sum[lane] + (lane < tail ? (double)last[lane] : 0.0);
+    const double total = sum_first(sum, W) + sum_first(last, tail);
 
     const vec inverse = splat((float)(1.0 / total));
     for (size_t k = 0; k < s->classes; k += W) {
@@ -129,9 +138,7 @@ static double softmax_pairs(const struct softmax *s)
 {
     const vec low = load(s->logits), high = load(s->logits + W);
     const vec zero = SHUFFLE(low, high, LANES(EVEN)), one = SHUFFLE(low, high, LANES(ODD));
-    ivec label;
-    memcpy(&label, s->labels, sizeof label);
-    const ivec is_one = label == isplat(1);
+    const ivec is_one = iload(s->labels) == isplat(1);
     const vec d = choose(is_one, zero - one, one - zero);
     NUMBERS_HERE(k);
     const vec other = vsigmoid(d, k), chosen = splat(1.0f) - other;
@@ -141,10 +148,7 @@ static double softmax_pairs(const struct softmax *s)
         store_pairs(s->probabilities, choose(is_one, other, chosen), choose(is_one, chosen, other));
     if (s->dlogits)
         store_pairs(s->dlogits, choose(is_one, slope, -slope), choose(is_one, -slope, slope));
-    double total = 0.0;
-    for (int32_t lane = 0; lane < W; lane++)
-        total += (double)loss[lane];
-    return total;
+    return sum_first(loss, W);
 }
 
 static double softmax_cross_entropy(const float *logits, const int32_t *labels, size_t rows,

@@ -93,17 +93,30 @@ INLINE int32_t next_rows(int32_t left, int32_t most)
 #define WITH_ROWS_APART WITH_ROWS
 #endif
 
-/* What a wide tile fetches for others while it multiplies: a line for every k, `step` floats after the last. */
+/*
+ * What a wide tile fetches for others while it multiplies: a line for every k, `step` bytes after the last. These are
+ * addresses, since at the end of an array they lie beyond it.
+ */
 struct ahead {
-    const float *at;
+    uintptr_t at;
     size_t step;
 };
 
-/* And for itself: the rows of a tile that it will read or write next; NULL for none. */
+/* And for itself: the rows of a tile that it will read or write next; 0 for none. */
 struct own {
-    const float *at;
-    size_t row;
+    uintptr_t at;
+    size_t row; /* bytes */
 };
+
+INLINE struct ahead lines_from(const float *at, size_t step)
+{
+    return (struct ahead){(uintptr_t)at, step * sizeof *at};
+}
+
+INLINE struct own rows_from(const float *at, size_t row)
+{
+    return (struct own){(uintptr_t)at, row * sizeof *at};
+}
 
 struct tile {
     vec at[MAX_ROWS][4];
@@ -146,14 +159,14 @@ INLINE void tile_store(int32_t rows, int32_t vectors, const struct tile *t, floa
             store(p + (size_t)r * p_row + v * W, t->at[r][v]);
 }
 
-/* What a tile will read or write at its end comes near meanwhile. */
-INLINE void tile_fetch(int32_t rows, int32_t vectors, const float *p, size_t p_row)
+INLINE void tile_fetch(int32_t rows, int32_t vectors, struct own own)
 {
     UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
         UNROLL(4)
         for (int32_t f = 0; f < vectors * W; f += LINE)
-            __builtin_prefetch(p + (size_t)r * p_row + f, 1, 3);
+            __builtin_prefetch(
+                (const void *)(own.at + (size_t)r * own.row + (size_t)f * sizeof(float)), 1, 3);
 }
 
 INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct tile *other)
@@ -185,7 +198,7 @@ INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, cons
 INLINE void fetch_ahead(int32_t vectors, struct ahead *ahead)
 {
     if (vectors == 4) {
-        __builtin_prefetch(ahead->at, 0, 2);
+        __builtin_prefetch((const void *)ahead->at, 0, 2);
         ahead->at += ahead->step;
     }
 }
@@ -204,11 +217,11 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
     int32_t k = 0;
     /* A line at a time: all at once would keep what the first of these loops read waiting. */
     for (int32_t line = 0; vectors == 4 && own.at && line < 4 * W; line += LINE) {
-        const float *at = own.at + line;
+        uintptr_t at = own.at + (size_t)line * sizeof(float);
         for (int32_t r = 0; r < rows && k < count; r++, k++, a += a_k, b += b_k) {
             tile_add_product(rows, vectors, &sum, a, a_row, b);
             fetch_ahead(vectors, &ahead);
-            __builtin_prefetch(at, 1, 3);
+            __builtin_prefetch((const void *)at, 1, 3);
             at += own.row;
         }
     }
@@ -245,8 +258,8 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
                           struct ahead ahead, struct own own)
 {
     if (!MANY_REGISTERS && vectors == 4 && own.at) {
-        tile_fetch(rows, vectors, own.at, own.row);
-        own.at = NULL;
+        tile_fetch(rows, vectors, own);
+        own.at = 0;
     }
     if (!MANY_REGISTERS && rows == 3 && vectors == 4)
         tile_accumulate_3(t, a, a_row, a_k, b, b_k, count, ahead);
@@ -285,8 +298,11 @@ INLINE int32_t even_part(int32_t vectors, int32_t tiles)
 INLINE struct ahead share_following(int32_t vectors, const struct following *f, int32_t turn)
 {
     const int32_t begin = turn * f->part;
-    return begin < vectors * W ? (struct ahead){f->next + (size_t)begin * f->depth, (size_t)f->part}
-                               : (struct ahead){f->now, 0};
+    if (begin >= vectors * W)
+        return lines_from(f->now, 0);
+    struct ahead ahead = lines_from(f->next, (size_t)f->part);
+    ahead.at += (size_t)begin * f->depth * sizeof(float);
+    return ahead;
 }
 
 #endif
