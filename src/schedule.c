@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <mlstm/schedule.h>
 
+#include <float.h>
 #include <math.h>
 
 #include "float_mode.h"
+
+/* The largest loss scale whose reciprocal, which gradients are multiplied by, is no denormal. */
+#define MAX_SCALE 0x1p126f
 
 /* How much of `steps` is over, 0 to 1; NaN where the arguments are none. */
 static double part_over(int64_t step, int64_t steps)
@@ -48,18 +52,18 @@ static APART float warmup_rate(float rate, int64_t step, int64_t steps, float st
 static APART float next_scale(float scale, int32_t finite, int64_t period, float growth,
                               float backoff, int64_t *streak)
 {
-    if ((finite != 0 && finite != 1) || period < 1 || !streak || *streak < 0 || !isfinite(scale) ||
-        !(scale > 0.0f) || !isfinite(growth) || !(growth > 1.0f) || !(backoff > 0.0f) ||
-        !(backoff < 1.0f))
+    if ((finite != 0 && finite != 1) || period < 1 || !streak || *streak < 0 ||
+        !(scale >= FLT_MIN) || !(scale <= MAX_SCALE) || !isfinite(growth) || !(growth > 1.0f) ||
+        !(backoff > 0.0f) || !(backoff < 1.0f))
         return NAN;
     if (!finite) {
         *streak = 0;
-        return scale * backoff;
+        return fmaxf(scale * backoff, FLT_MIN);
     }
     if (++*streak < period)
         return scale;
     *streak = 0;
-    return isfinite(scale * growth) ? scale * growth : scale;
+    return scale * growth <= MAX_SCALE ? scale * growth : scale;
 }
 
 #define RETURN_IN_OWN_MODE(call)                                                                   \

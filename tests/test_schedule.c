@@ -66,8 +66,25 @@ static void loss_scales(void **state)
         assert_true(scale == expected[i]);
         assert_true(streak == streaks[i]);
     }
+}
+
+/* However often it changes, neither the scale nor its reciprocal becomes a denormal. */
+static void loss_scales_have_ends(void **state)
+{
+    (void)state;
+    float up = 65536, down = 65536;
+    int64_t streak = 0;
+    for (int i = 0; i < 300; i++) {
+        up = mlstm_schedule_loss_scale(up, 1, 1, 1.5f, 0.5f, &streak);
+        down = mlstm_schedule_loss_scale(down, 0, 1, 2, 0.3f, &streak);
+        assert_true(isnormal(up) && isnormal(1 / up));
+        assert_true(isnormal(down) && isnormal(1 / down));
+    }
+    assert_true(up * 1.5f > 0x1p126f);
+    assert_true(down == 0x1p-126f);
+    assert_true(mlstm_schedule_loss_scale(0x1p125f, 1, 1, 2, 0.5f, &streak) == 0x1p126f);
     streak = 2;
-    assert_true(mlstm_schedule_loss_scale(2e38f, 1, 3, 2, 0.5f, &streak) == 2e38f);
+    assert_true(mlstm_schedule_loss_scale(0x1p126f, 1, 3, 2, 0.5f, &streak) == 0x1p126f);
     assert_true(streak == 0);
 }
 
@@ -88,6 +105,8 @@ static void bad_loss_scales(void **state)
     assert_true(isnan(scale_or_nan(-8, 1, 1, 2, 0.5f, 0)));
     assert_true(isnan(scale_or_nan(NAN, 1, 1, 2, 0.5f, 0)));
     assert_true(isnan(scale_or_nan(INFINITY, 1, 1, 2, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(0x1.1p126f, 1, 1, 2, 0.5f, 0)));
+    assert_true(isnan(scale_or_nan(1e-39f, 1, 1, 2, 0.5f, 0)));
     assert_true(isnan(scale_or_nan(8, 2, 1, 2, 0.5f, 0)));
     assert_true(isnan(scale_or_nan(8, -1, 1, 2, 0.5f, 0)));
     assert_true(isnan(scale_or_nan(8, 1, 0, 2, 0.5f, 0)));
@@ -168,6 +187,7 @@ int main(void)
         cmocka_unit_test(ends),
         cmocka_unit_test(bad_arguments),
         cmocka_unit_test(loss_scales),
+        cmocka_unit_test(loss_scales_have_ends),
         cmocka_unit_test(bad_loss_scales),
         cmocka_unit_test(a_scale_keeps_small_gradients),
     };

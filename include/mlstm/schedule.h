@@ -64,8 +64,9 @@ MLSTM_API float mlstm_schedule_warmup(float rate, int64_t step, int64_t steps, f
 
 /**
  * The loss scale of the next window (Micikevicius et al. 2018), by the rule of PyTorch's
- * `GradScaler`: `scale * backoff` after gradients that were not finite, `scale * growth` after `period`
- * windows in a row whose were, unless that is infinite, and otherwise `scale`.
+ * `GradScaler`: `scale * backoff` after gradients that were not finite, but at least 2^-126;
+ * `scale * growth` after `period` windows in a row whose were, unless that is above 2^126; and
+ * otherwise `scale`. So neither the scale nor `1 / scale` is a denormal, which would count as 0.
  *
  * Numbers below 1.2e-38 count as 0, also gradients on their way through time and layers. Where a loss
  * is so small that many are lost, its gradient `dy` is multiplied by a scale before ::mlstm_backward,
@@ -86,7 +87,7 @@ MLSTM_API float mlstm_schedule_warmup(float rate, int64_t step, int64_t steps, f
  * can carry the scale; then the loss does too. With gradients accumulated over windows, the scale
  * changes at updates only.
  *
- * @param scale           finite and above 0 (PyTorch begins with 65536)
+ * @param scale           2^-126 to 2^126 (PyTorch begins with 65536)
  * @param finite          1 where every gradient was finite, 0 where one was not
  * @param period          at least 1 (PyTorch: 2000)
  * @param growth          finite and above 1 (PyTorch: 2)
