@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cell.h"
 
-#include <float.h>
-#include <math.h>
-
 #include "alloc.h"
+#include "number.h"
 #include "status.h"
 
 /* `function` is the public one that was called. */
@@ -65,19 +63,10 @@ void mlstm_cell_destroy(mlstm_cell *cell)
     REQUIRE((value) >= 0 && (value) <= (last), MLSTM_ERROR_INVALID_ARGUMENT,                       \
             "%s must be 0 to %d, got %d", #value, (int)(last), (int)(value))
 
-#define REQUIRE_RATE(rate)                                                                         \
-    REQUIRE((rate) >= 0.0f && (rate) < 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,                         \
-            "%s must be at least 0 and below 1, got %g", #rate, (double)(rate))
-
-#define REQUIRE_CLIP(clip)                                                                         \
-    REQUIRE((clip) >= 0.0f && isfinite(clip), MLSTM_ERROR_INVALID_ARGUMENT,                        \
-            "%s must be finite and at least 0, got %g", #clip, (double)(clip))
-
 mlstm_status mlstm_cell_set_forget_bias(mlstm_cell *cell, float forget_bias)
 {
     REQUIRE_OPEN(cell);
-    REQUIRE(isfinite(forget_bias), MLSTM_ERROR_INVALID_ARGUMENT,
-            "forget_bias must be finite, got %g", (double)forget_bias);
+    REQUIRE_FINITE(forget_bias);
     cell->options.forget_bias = forget_bias;
     return MLSTM_OK;
 }
@@ -113,7 +102,7 @@ mlstm_status mlstm_cell_set_projection(mlstm_cell *cell, int32_t projection)
 mlstm_status mlstm_cell_set_projection_clip(mlstm_cell *cell, float clip)
 {
     REQUIRE_OPEN(cell);
-    REQUIRE_CLIP(clip);
+    REQUIRE_NOT_NEGATIVE(clip);
     cell->options.projection_clip = clip;
     return MLSTM_OK;
 }
@@ -121,7 +110,7 @@ mlstm_status mlstm_cell_set_projection_clip(mlstm_cell *cell, float clip)
 mlstm_status mlstm_cell_set_cell_clip(mlstm_cell *cell, float clip)
 {
     REQUIRE_OPEN(cell);
-    REQUIRE_CLIP(clip);
+    REQUIRE_NOT_NEGATIVE(clip);
     cell->options.cell_clip = clip;
     return MLSTM_OK;
 }
@@ -138,9 +127,8 @@ mlstm_status mlstm_cell_set_norm(mlstm_cell *cell, int32_t norm, float epsilon)
 {
     REQUIRE_OPEN(cell);
     REQUIRE_CHOICE(norm, MLSTM_NORM_PRODUCTS);
-    REQUIRE(norm == MLSTM_NORM_NONE || (epsilon >= FLT_MIN && isfinite(epsilon)),
-            MLSTM_ERROR_INVALID_ARGUMENT, "epsilon must be finite and at least %g, got %g",
-            (double)FLT_MIN, (double)epsilon);
+    if (norm)
+        REQUIRE_POSITIVE(epsilon);
     cell->options.norm = norm;
     if (norm)
         cell->options.epsilon = epsilon;
@@ -150,8 +138,8 @@ mlstm_status mlstm_cell_set_norm(mlstm_cell *cell, int32_t norm, float epsilon)
 mlstm_status mlstm_cell_set_zoneout(mlstm_cell *cell, float c_rate, float h_rate)
 {
     REQUIRE_OPEN(cell);
-    REQUIRE_RATE(c_rate);
-    REQUIRE_RATE(h_rate);
+    REQUIRE_BELOW_1(c_rate);
+    REQUIRE_BELOW_1(h_rate);
     cell->options.zoneout_c = c_rate;
     cell->options.zoneout_h = h_rate;
     return MLSTM_OK;
@@ -160,7 +148,7 @@ mlstm_status mlstm_cell_set_zoneout(mlstm_cell *cell, float c_rate, float h_rate
 mlstm_status mlstm_cell_set_dropout(mlstm_cell *cell, float rate, int32_t mask)
 {
     REQUIRE_OPEN(cell);
-    REQUIRE_RATE(rate);
+    REQUIRE_BELOW_1(rate);
     REQUIRE_CHOICE(mask, MLSTM_MASK_SEQUENCE);
     cell->options.dropout = rate;
     cell->options.dropout_mask = mask;
@@ -171,7 +159,7 @@ mlstm_status mlstm_cell_set_recurrent_dropout(mlstm_cell *cell, float rate, int3
                                               int32_t mask)
 {
     REQUIRE_OPEN(cell);
-    REQUIRE_RATE(rate);
+    REQUIRE_BELOW_1(rate);
     REQUIRE_CHOICE(what, MLSTM_DROP_CANDIDATE);
     REQUIRE_CHOICE(mask, MLSTM_MASK_SEQUENCE);
     cell->options.recurrent_dropout = rate;

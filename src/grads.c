@@ -6,9 +6,15 @@
 
 #include "alloc.h"
 #include "float_mode.h"
+#include "number.h"
 #include "piece.h"
 #include "stack.h"
 #include "status.h"
+
+/* What nothing finite is beyond may be infinite. */
+#define REQUIRE_LIMIT(limit)                                                                       \
+    REQUIRE(isgreaterequal(limit, FLT_MIN), MLSTM_ERROR_INVALID_ARGUMENT,                          \
+            "%s must be above 0 and no denormal, got %g", #limit, (double)(limit))
 
 mlstm_status mlstm_grads_create(const mlstm_stack *stack, mlstm_grads **grads)
 {
@@ -48,8 +54,7 @@ mlstm_status mlstm_grads_zero(mlstm_grads *grads)
 mlstm_status mlstm_grads_scale(mlstm_grads *grads, float factor)
 {
     REQUIRE_POINTER(grads);
-    REQUIRE(isfinite(factor), MLSTM_ERROR_INVALID_ARGUMENT, "factor must be finite, got %g",
-            (double)factor);
+    REQUIRE_FINITE(factor);
     const struct float_mode callers = float_mode_enter();
     grads->layout->kernels->scale(grads->values, grads->layout->count, factor);
     float_mode_leave(callers);
@@ -97,8 +102,7 @@ static APART double clip_norm(const mlstm_grads *grads, double max_norm, float *
 mlstm_status mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm, float *norm)
 {
     REQUIRE_POINTER(grads);
-    REQUIRE(isgreater(max_norm, 0.0f), MLSTM_ERROR_INVALID_ARGUMENT,
-            "max_norm must be above 0, got %g", (double)max_norm);
+    REQUIRE_LIMIT(max_norm);
     float rounded;
     const struct float_mode callers = float_mode_enter();
     const double before = clip_norm(grads, (double)max_norm, &rounded);
@@ -145,8 +149,7 @@ mlstm_status mlstm_grads_check(const mlstm_grads *grads, const char **name)
 mlstm_status mlstm_grads_clip_value(mlstm_grads *grads, float limit)
 {
     REQUIRE_POINTER(grads);
-    REQUIRE(isgreater(limit, 0.0f), MLSTM_ERROR_INVALID_ARGUMENT, "limit must be above 0, got %g",
-            (double)limit);
+    REQUIRE_LIMIT(limit);
     const struct float_mode callers = float_mode_enter();
     grads->layout->kernels->clip(grads->values, grads->layout->count, limit);
     float_mode_leave(callers);
@@ -167,8 +170,7 @@ static APART void clip_param_norm(const mlstm_grads *grads, const struct param *
 mlstm_status mlstm_grads_clip_param_norm(mlstm_grads *grads, float max_norm)
 {
     REQUIRE_POINTER(grads);
-    REQUIRE(isgreater(max_norm, 0.0f), MLSTM_ERROR_INVALID_ARGUMENT,
-            "max_norm must be above 0, got %g", (double)max_norm);
+    REQUIRE_LIMIT(max_norm);
     const struct float_mode callers = float_mode_enter();
     const struct param *bad = find_not_finite(grads);
     for (int32_t i = 0; !bad && i < grads->layout->params; i++)

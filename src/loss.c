@@ -6,6 +6,7 @@
 
 #include "float_mode.h"
 #include "kernels/kernels.h"
+#include "number.h"
 #include "status.h"
 
 /* What every array of rows takes. */
@@ -209,10 +210,6 @@ static void in_own_mode(void (*mean)(const struct arrays *), const struct arrays
     float_mode_leave(callers);
 }
 
-#define REQUIRE_DELTA(delta)                                                                       \
-    REQUIRE(isfinite(delta) && (delta) > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,                       \
-            "delta must be finite and above 0, got %g", (double)(delta))
-
 /* What every loss of single numbers takes. */
 #define REQUIRE_ARRAYS(outputs, targets, count)                                                    \
     REQUIRE_POINTER(outputs);                                                                      \
@@ -241,7 +238,7 @@ mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t
                               float *doutputs, float *loss)
 {
     REQUIRE_ARRAYS(outputs, targets, count);
-    REQUIRE_DELTA(delta);
+    REQUIRE_POSITIVE(delta);
     in_own_mode(mean_huber,
                 &(struct arrays){outputs, targets, NULL, 1, count, (double)delta, doutputs, loss});
     return MLSTM_OK;
@@ -273,7 +270,7 @@ mlstm_status mlstm_weighted_loss(int32_t kind, const float *outputs, const float
     REQUIRE_POINTER(weights);
     REQUIRE_ROWS(rows, columns, outputs);
     if (kind == MLSTM_HUBER_LOSS)
-        REQUIRE_DELTA(delta);
+        REQUIRE_POSITIVE(delta);
     in_own_mode(means[kind], &(struct arrays){outputs, targets, weights, rows, (size_t)columns,
                                               (double)delta, doutputs, loss});
     return MLSTM_OK;

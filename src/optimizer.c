@@ -9,6 +9,7 @@
 #include "alloc.h"
 #include "float_mode.h"
 #include "grads.h"
+#include "number.h"
 #include "pace.h"
 #include "piece.h"
 #include "stack.h"
@@ -23,23 +24,6 @@
 
 /* Parameters in an update: with fewer most of it is done before a helper is awake. */
 #define WORTH_DIVIDING ((size_t)1 << 19)
-
-#define REQUIRE_FINITE(number)                                                                     \
-    REQUIRE(isfinite(number), MLSTM_ERROR_INVALID_ARGUMENT, "%s must be finite, got %g", #number,  \
-            (double)(number))
-
-/* What is above 0 for the arithmetic too. */
-#define REQUIRE_POSITIVE(number)                                                                   \
-    REQUIRE(isnormal(number) && (number) > 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,                     \
-            "%s must be finite and above 0, got %g", #number, (double)(number))
-
-#define REQUIRE_NOT_NEGATIVE(number)                                                               \
-    REQUIRE(isfinite(number) && (number) >= 0.0f, MLSTM_ERROR_INVALID_ARGUMENT,                    \
-            "%s must be finite and not below 0, got %g", #number, (double)(number))
-
-#define REQUIRE_BELOW_1(number)                                                                    \
-    REQUIRE(isgreaterequal(number, 0.0f) && (number) < 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,         \
-            "%s must be at least 0 and below 1, got %g", #number, (double)(number))
 
 /* Numbers in a row that one call updates. */
 struct span {
@@ -223,8 +207,9 @@ mlstm_status mlstm_sgd_create(const mlstm_stack *stack, float rate, float moment
     REQUIRE_POINTER(stack);
     REQUIRE_POINTER(optimizer);
     REQUIRE_FINITE(rate);
-    REQUIRE(isgreaterequal(momentum, 0.0f) && momentum <= 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,
-            "momentum must be 0 to 1, got %g", (double)momentum);
+    REQUIRE(is_zero(momentum) || (is_positive(momentum) && momentum <= 1.0f),
+            MLSTM_ERROR_INVALID_ARGUMENT, "momentum must be 0 to 1 and no denormal, got %g",
+            (double)momentum);
     REQUIRE(nesterov == 0 || (nesterov == 1 && momentum > 0.0f), MLSTM_ERROR_INVALID_ARGUMENT,
             "nesterov must be 0, or 1 with a momentum; got %d with %g", nesterov, (double)momentum);
     mlstm_optimizer *made = create(stack, momentum > 0.0f ? &rule_momentum : &rule_sgd, rate, 0.0f);

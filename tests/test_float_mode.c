@@ -27,6 +27,7 @@ static struct world {
     mlstm_grads *more;
     mlstm_state *threaded;
     mlstm_optimizer *optimizers[10];
+    mlstm_cell *cell;
     struct results *results;
     float y[ROWS * OUTPUTS], p[ROWS * OUTPUTS], d[ENDS][ROWS * OUTPUTS], numbers[16];
     float weights[76];
@@ -59,6 +60,7 @@ static void begin(void)
     w.results = new_results(&shape);
     assert_ok(mlstm_grads_create(w.m->stack, &w.more));
     assert_ok(mlstm_state_create(w.m->stack, shape.batch, shape.steps, &w.threaded));
+    assert_ok(mlstm_cell_create(3, 5, &w.cell));
     make_optimizers(w.m->stack, w.optimizers);
     struct random random = {3};
     random_fill(&random, w.weights, COUNT(w.weights), 0.5f, 2);
@@ -70,6 +72,7 @@ static void end(void)
 {
     mlstm_grads_destroy(w.more);
     mlstm_state_destroy(w.threaded);
+    mlstm_cell_destroy(w.cell);
     for (size_t i = 0; i < COUNT(w.optimizers); i++)
         mlstm_optimizer_destroy(w.optimizers[i]);
     free_results(w.results);
@@ -152,12 +155,38 @@ REFUSAL(no_limit, mlstm_grads_clip_value(w.m->grads, NAN))
 REFUSAL(no_delta, mlstm_huber_loss(w.y, w.p, 4, NAN, NULL, NULL))
 REFUSAL(no_smoothing, mlstm_softmax_cross_entropy_weighted(w.y, w.labels, NULL, ROWS, OUTPUTS, 3,
                                                            NAN, NULL, NULL, NULL))
+REFUSAL(no_forget_bias, mlstm_cell_set_forget_bias(w.cell, NAN))
+REFUSAL(no_projection_clip, mlstm_cell_set_projection_clip(w.cell, NAN))
+REFUSAL(no_cell_clip, mlstm_cell_set_cell_clip(w.cell, NAN))
+REFUSAL(no_norm, mlstm_cell_set_norm(w.cell, MLSTM_NORM_GATES, NAN))
+REFUSAL(no_zoneout_c, mlstm_cell_set_zoneout(w.cell, NAN, 0))
+REFUSAL(no_zoneout_h, mlstm_cell_set_zoneout(w.cell, 0, NAN))
+REFUSAL(no_dropout, mlstm_cell_set_dropout(w.cell, NAN, 0))
+REFUSAL(no_recurrent_dropout, mlstm_cell_set_recurrent_dropout(w.cell, NAN, 0, 0))
+
+/* And so is a denormal, also where the caller's mode takes it for 0. */
+REFUSAL(tiny_momentum, mlstm_sgd_create(w.m->stack, 1, 1e-39f, 0, &none))
+REFUSAL(tiny_decay, mlstm_rmsprop_create(w.m->stack, 1, 1e-39f, 0, 1, 0, &none))
+REFUSAL(tiny_epsilon, mlstm_adam_create(w.m->stack, 1, 0.5f, 0.5f, 1e-39f, &none))
+REFUSAL(tiny_weight_decay, mlstm_optimizer_set_weight_decay(w.optimizers[0], "layer0.bias", 1e-39f))
+REFUSAL(tiny_max_norm, mlstm_grads_clip_norm(w.m->grads, 1e-39f, NULL))
+REFUSAL(tiny_param_norm, mlstm_grads_clip_param_norm(w.m->grads, 1e-39f))
+REFUSAL(tiny_limit, mlstm_grads_clip_value(w.m->grads, 1e-39f))
+REFUSAL(tiny_delta, mlstm_huber_loss(w.y, w.p, 4, 1e-39f, NULL, NULL))
+REFUSAL(tiny_projection_clip, mlstm_cell_set_projection_clip(w.cell, 1e-39f))
+REFUSAL(tiny_cell_clip, mlstm_cell_set_cell_clip(w.cell, 1e-39f))
+REFUSAL(tiny_norm, mlstm_cell_set_norm(w.cell, MLSTM_NORM_GATES, 1e-39f))
+REFUSAL(tiny_zoneout_c, mlstm_cell_set_zoneout(w.cell, 1e-39f, 0))
+REFUSAL(tiny_zoneout_h, mlstm_cell_set_zoneout(w.cell, 0, 1e-39f))
+REFUSAL(tiny_dropout, mlstm_cell_set_dropout(w.cell, 1e-39f, 0))
+REFUSAL(tiny_recurrent_dropout, mlstm_cell_set_recurrent_dropout(w.cell, 1e-39f, 0, 0))
 
 #define ROW(name) {#name, name}
-static const struct {
+struct call {
     const char *name;
     void (*run)(void);
-} calls[] = {
+};
+static const struct call calls[] = {
     ROW(init), ROW(init_param), ROW(init_uniform), ROW(begin_window), ROW(forward),
     ROW(step_forward), ROW(softmax), ROW(weighted), ROW(sigmoid), ROW(absolute), ROW(huber),
     ROW(squared), ROW(backward), ROW(special_bias), ROW(special_forward), ROW(special_backward),
@@ -167,7 +196,16 @@ static const struct {
     ROW(lion), ROW(state_apply), ROW(schedule_step), ROW(schedule_exponential),
     ROW(schedule_cosine), ROW(schedule_warmup), ROW(loss_scale), ROW(no_schedule),
     ROW(no_momentum), ROW(no_decay), ROW(no_epsilon), ROW(no_weight_decay), ROW(no_max_norm),
-    ROW(no_param_norm), ROW(no_limit), ROW(no_delta), ROW(no_smoothing),
+    ROW(no_param_norm), ROW(no_limit), ROW(no_delta), ROW(no_smoothing), ROW(no_forget_bias),
+    ROW(no_projection_clip), ROW(no_cell_clip), ROW(no_norm), ROW(no_zoneout_c), ROW(no_zoneout_h),
+    ROW(no_dropout), ROW(no_recurrent_dropout),
+};
+
+static const struct call tiny_settings[] = {
+    ROW(tiny_momentum), ROW(tiny_decay), ROW(tiny_epsilon), ROW(tiny_weight_decay),
+    ROW(tiny_max_norm), ROW(tiny_param_norm), ROW(tiny_limit), ROW(tiny_delta),
+    ROW(tiny_projection_clip), ROW(tiny_cell_clip), ROW(tiny_norm), ROW(tiny_zoneout_c),
+    ROW(tiny_zoneout_h), ROW(tiny_dropout), ROW(tiny_recurrent_dropout),
 };
 
 /* Everything that the calls have made. */
@@ -280,6 +318,22 @@ static void the_callers_mode_stays(void **state)
     }
     test_free(expected);
     test_free(got);
+}
+
+static void denormals_are_no_settings(void **state)
+{
+    (void)state;
+    void (*const modes[])(void) = {ordinary, flushing};
+    begin();
+    for (size_t m = 0; m < COUNT(modes); m++)
+        for (size_t i = 0; i < COUNT(tiny_settings); i++) {
+            modes[m]();
+            tiny_settings[i].run();
+            fesetenv(FE_DFL_ENV);
+            if (w.status != MLSTM_OK)
+                fail_msg("mode %zu: %s is taken", m, tiny_settings[i].name);
+        }
+    end();
 }
 
 /* Modes do something here: what a processor that ignores them would pass by itself. */
@@ -419,6 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_callers_mode_stays),
+        cmocka_unit_test(denormals_are_no_settings),
         cmocka_unit_test(modes_matter),
         cmocka_unit_test(denormals_are_zeros),
         cmocka_unit_test(nothing_becomes_denormal),
