@@ -88,13 +88,23 @@ mlstm_status mlstm_grads_norm(const mlstm_grads *grads, float *norm)
     return MLSTM_OK;
 }
 
+/* Multiplies by max_norm / norm; in several steps where no normal float32 is as small. */
+static void shrink(const struct kernels *kernels, float *values, size_t count, double max_norm,
+                   double norm)
+{
+    double factor = max_norm / norm;
+    /* A power of 2 rounds nothing, and what it makes 0 is 0 in the end. */
+    for (; factor < (double)FLT_MIN; factor /= (double)FLT_MIN)
+        kernels->scale(values, count, FLT_MIN);
+    kernels->scale(values, count, (float)factor);
+}
+
 /* The norm before, which is not clipped where it is not finite; and as float32. */
 static APART double clip_norm(const mlstm_grads *grads, double max_norm, float *rounded)
 {
     const double norm = global_norm(grads);
     if (isfinite(norm) && norm > max_norm)
-        grads->layout->kernels->scale(grads->values, grads->layout->count,
-                                      (float)(max_norm / norm));
+        shrink(grads->layout->kernels, grads->values, grads->layout->count, max_norm, norm);
     *rounded = (float)norm;
     return norm;
 }
@@ -162,8 +172,7 @@ static APART void clip_param_norm(const mlstm_grads *grads, const struct param *
     const double norm = norm_of(grads, param);
     for (int32_t panel = 0; norm > max_norm && panel < piece_count(grads->layout, param); panel++) {
         const struct piece piece = piece_of(grads->layout, param, panel);
-        grads->layout->kernels->scale(grads->values + piece.offset, piece.count,
-                                      (float)(max_norm / norm));
+        shrink(grads->layout->kernels, grads->values + piece.offset, piece.count, max_norm, norm);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -45,6 +46,19 @@ static void check_scaled(struct fixture *f, double factor, double tolerance)
         f->expected[i] = (double)f->values[i] * factor;
     get_grads(f->m->stack, f->m->grads, f->got);
     assert_near("gradients", f->got, f->expected, f->count, tolerance);
+}
+
+/* The names of the parameters and where each begins in `values`. */
+static size_t param_at(const struct fixture *f, int32_t index, const char **name, size_t *numbers)
+{
+    size_t at = 0;
+    for (int32_t i = 0; i <= index; i++) {
+        int32_t rank, dims[2];
+        assert_ok(mlstm_stack_param_info(f->m->stack, i, name, &rank, dims));
+        *numbers = (size_t)dims[0] * (size_t)dims[1];
+        at += *numbers;
+    }
+    return at - *numbers;
 }
 
 static void they_are_new_at_zero(void **state)
@@ -131,6 +145,32 @@ static void clip(void **state)
     check_scaled(f, 0.25 / expected, 1e-7);
 }
 
+/* Also where float32 has no normal number for max_norm / norm; what becomes denormal becomes 0. */
+static void clip_from_far_above(void **state)
+{
+    struct fixture *f = *state;
+    static const float limits[] = {100, 0.5f, 1e-10f, 0x1p-121f};
+    const double norm = norm_of(f->values, f->count) * 3e38;
+    for (size_t i = 0; i < COUNT(limits); i++) {
+        const double limit = (double)limits[i], lost = (double)FLT_MIN;
+        set_grads(f->m->stack, f->m->grads, f->values);
+        assert_ok(mlstm_grads_scale(f->m->grads, 3e38f));
+        assert_ok(mlstm_grads_clip_norm(f->m->grads, limits[i], NULL));
+        check_scaled(f, limit / norm * 3e38, fmax(1e-6 * limit, lost));
+        set_grads(f->m->stack, f->m->grads, f->values);
+        assert_ok(mlstm_grads_scale(f->m->grads, 3e38f));
+        assert_ok(mlstm_grads_clip_param_norm(f->m->grads, limits[i]));
+        get_grads(f->m->stack, f->m->grads, f->got);
+        for (int32_t p = 0; p < mlstm_stack_param_count(f->m->stack); p++) {
+            const char *name;
+            size_t numbers;
+            const size_t at = param_at(f, p, &name, &numbers);
+            const float after = (float)norm_of(f->got + at, numbers);
+            assert_near(name, &after, &limit, 1, fmax(1e-6 * limit, lost * sqrt((double)numbers)));
+        }
+    }
+}
+
 static void clip_refuses_what_is_not_finite(void **state)
 {
     struct fixture *f = *state;
@@ -146,19 +186,6 @@ static void clip_refuses_what_is_not_finite(void **state)
         assert_ok(mlstm_grads_norm(f->m->grads, &norm));
         assert_true(isnan(norm) || isinf(norm));
     }
-}
-
-/* The names of the parameters and where each begins in `values`. */
-static size_t param_at(const struct fixture *f, int32_t index, const char **name, size_t *numbers)
-{
-    size_t at = 0;
-    for (int32_t i = 0; i <= index; i++) {
-        int32_t rank, dims[2];
-        assert_ok(mlstm_stack_param_info(f->m->stack, i, name, &rank, dims));
-        *numbers = (size_t)dims[0] * (size_t)dims[1];
-        at += *numbers;
-    }
-    return at - *numbers;
 }
 
 static void check_names_the_parameter(void **state)
@@ -347,6 +374,7 @@ int main(void)
         GRADS_TEST(add),
         GRADS_TEST(norm),
         GRADS_TEST(clip),
+        GRADS_TEST(clip_from_far_above),
         GRADS_TEST(clip_refuses_what_is_not_finite),
         GRADS_TEST(check_names_the_parameter),
         GRADS_TEST(clip_value),
