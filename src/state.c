@@ -90,6 +90,8 @@ static bool reads_backwards(const struct layout *layout)
     return false;
 }
 
+static const char no_memory[] = "mlstm_state_create: the allocator gave no memory";
+
 /* Everything that a state holds but its team; NULL is left alone. */
 static void release_parts(const struct mlstm_state *state)
 {
@@ -118,42 +120,39 @@ static mlstm_status make_parts(struct mlstm_state *state, const struct mlstm_sta
     state->junctions = allocate(allocator, (size_t)layout->layers * sizeof *state->junctions);
     state->ends = allocate(allocator, (size_t)state->batch * sizeof *state->ends);
     state->runs = allocate(allocator, run_limit(state) * sizeof *state->runs);
-    if (state->directions && state->junctions && state->ends && state->runs)
-        record_lay_out(state, stack, NULL, &arena);
+    state->records = allocate(allocator, record_limit(layout) * sizeof *state->records);
+    if (!state->directions || !state->junctions || !state->ends || !state->runs || !state->records)
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s", no_memory);
+    record_lay_out(state, stack, NULL, &arena);
     if (arena.overflow)
         return fail(MLSTM_ERROR_TOO_LARGE,
                     "mlstm_state_create: the record of batch %d and window %d cannot be addressed",
                     state->batch, state->window);
-    if (state->window > 0) {
-        const mlstm_status status = stack_need_transposed(stack);
-        if (status != MLSTM_OK)
-            return status;
-    }
-    state->records = allocate(allocator, record_limit(layout) * sizeof *state->records);
-    state->arena = arena.count ? allocate(allocator, arena.count * sizeof *state->arena) : NULL;
-    if (!state->records || !state->arena)
+    state->arena = allocate(allocator, arena.count * sizeof *state->arena);
+    if (!state->arena)
         return fail(MLSTM_ERROR_OUT_OF_MEMORY, "mlstm_state_create: no memory for %zu numbers",
                     arena.count);
     state->arena_count = arena.count;
     arena = (struct arena){0};
     record_lay_out(state, stack, state->arena, &arena);
-    return MLSTM_OK;
+    /* Last, as it stays with the stack: nothing may fail after it. */
+    return state->window > 0 ? stack_need_transposed(stack) : MLSTM_OK;
 }
 
-static mlstm_status create(struct mlstm_state *sizes, const struct mlstm_stack *stack,
+static mlstm_status create(const struct mlstm_state *sizes, const struct mlstm_stack *stack,
                            mlstm_state **state)
 {
     const mlstm_allocator *allocator = &sizes->layout->allocator;
-    mlstm_status status = make_parts(sizes, stack);
-    mlstm_state *made = status == MLSTM_OK ? allocate(allocator, sizeof *made) : NULL;
-    if (status == MLSTM_OK && !made)
-        status =
-            fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s", "mlstm_state_create: no memory for the state");
+    mlstm_state *made = allocate(allocator, sizeof *made);
+    if (!made)
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s", no_memory);
+    *made = *sizes;
+    const mlstm_status status = make_parts(made, stack);
     if (status != MLSTM_OK) {
-        release_parts(sizes);
+        release_parts(made);
+        release(allocator, made);
         return status;
     }
-    *made = *sizes;
     layout_retain(made->layout);
     *state = made;
     return MLSTM_OK;
