@@ -201,8 +201,17 @@ MLSTM_API float mlstm_optimizer_rate(const mlstm_optimizer *optimizer);
 MLSTM_API int64_t mlstm_optimizer_step_count(const mlstm_optimizer *optimizer);
 
 /**
- * Sets how many updates were made before the next: what t goes on from. With the slots, it is all
- * that training needs to be resumed.
+ * Sets how many updates were made before the next: what t goes on from. With it and
+ *
+ * - the parameters (::mlstm_stack_get_param), each one's slots (::mlstm_optimizer_get_slot), and
+ *   its weight decay and whether it is frozen, where these were set;
+ * - the rate, where it has changed;
+ * - c and h of each stream (::mlstm_state_get) and what is left of its lengths, within sequences;
+ * - the scale and the streak of ::mlstm_schedule_loss_scale
+ *
+ * a stack and an optimizer made alike train on at the next window as if they had not stopped. Only
+ * masks of dropout and zoneout can not go on in the middle: ::mlstm_state_set_training begins new
+ * ones, so stop where it would be called anyway.
  *
  * @param count 0 to 2^53
  */

@@ -143,7 +143,8 @@ MLSTM_API mlstm_status mlstm_state_set_lengths(mlstm_state *state, const int32_t
  *
  * A mask depends on the seed, the number of steps since this call, the layer, the row and the unit alone
  * (Philox 4x32-10), so steps and windows, any number of threads and any machine have the same. A new
- * sequence takes a new seed, before ::mlstm_state_begin_sequence.
+ * sequence takes a new seed, before ::mlstm_state_begin_sequence. The number of steps can not be
+ * set: masks go on from this call alone.
  *
  * @param training 0 or 1
  * @param seed     any; not read with 0
