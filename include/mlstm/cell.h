@@ -52,6 +52,7 @@ extern "C" {
  * `mlstm_state_set_training`. Every function here that sets one fails with
  * ::MLSTM_ERROR_INVALID_ARGUMENT for `cell` NULL or a number out of its range, and with
  * ::MLSTM_ERROR_OWNED once a stack has taken the cell: its options are settled then.
+ * ::mlstm_cell_set_projection can also fail with ::MLSTM_ERROR_TOO_LARGE.
  *
  * @{ */
 
@@ -114,6 +115,7 @@ MLSTM_API mlstm_status mlstm_cell_set_peepholes(mlstm_cell *cell, int32_t peepho
  * `proj_size`). The kernel is then `[I+P, 4H]`, the projection `[H, P]`.
  *
  * @param projection `P`, at least 1; 0 for none
+ * @retval MLSTM_ERROR_TOO_LARGE a kernel of these sizes cannot be addressed
  */
 MLSTM_API mlstm_status mlstm_cell_set_projection(mlstm_cell *cell, int32_t projection);
 
@@ -170,8 +172,8 @@ enum mlstm_norm {
  * normalisation, as TensorFlow's `beta`.
  *
  * @param norm    one of ::mlstm_norm
- * @param epsilon finite and no denormal (TensorFlow: 1e-12, PyTorch: 1e-5); not read with
- *                ::MLSTM_NORM_NONE
+ * @param epsilon finite and above 0, which no denormal is (TensorFlow: 1e-12, PyTorch: 1e-5); not
+ *                read with ::MLSTM_NORM_NONE
  */
 MLSTM_API mlstm_status mlstm_cell_set_norm(mlstm_cell *cell, int32_t norm, float epsilon);
 

@@ -73,6 +73,7 @@ MLSTM_API mlstm_status mlstm_softmax_cross_entropy(const float *logits, const in
  * @param[out] loss           one number; NULL where not wanted
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, a size or `smoothing` out of range, or a label; the
  *         sentence names the row
+ * @retval MLSTM_ERROR_TOO_LARGE
  */
 MLSTM_API mlstm_status mlstm_softmax_cross_entropy_weighted(
     const float *logits, const int32_t *labels, const float *weights, size_t rows, int32_t classes,
