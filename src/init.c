@@ -14,7 +14,6 @@ struct initial {
     double a, b;
     uint64_t seed;
     double *work;
-    bool neutral; /* vectors begin with their own value */
 };
 
 static float *element_of(mlstm_stack *stack, const struct param *param, int32_t row, int32_t column)
@@ -177,10 +176,10 @@ static APART void initialise(mlstm_stack *stack, const struct param *param,
     case MLSTM_HE_NORMAL: deviation = sqrt(2.0 / rows); break;
     default: break;
     }
-    /* The rest are for matrices; biases begin at 0. */
-    const double vector = how->neutral ? (double)param->neutral : 0.0;
+    /* The rest are for matrices; vectors begin with their own value. */
+    const double neutral = (double)param->neutral;
     if (param->rank == 1)
-        draw_uniform(stack, param, param->rows, vector, vector, how->seed);
+        draw_uniform(stack, param, param->rows, neutral, neutral, how->seed);
     else if (how->initializer == MLSTM_ORTHOGONAL)
         initialise_orthogonal(stack, param, how);
     else if (deviation > 0.0)
@@ -196,7 +195,7 @@ mlstm_status mlstm_stack_init(mlstm_stack *stack, int32_t initializer, uint64_t 
                 (initializer >= MLSTM_GLOROT_UNIFORM && initializer <= MLSTM_HE_NORMAL),
             MLSTM_ERROR_INVALID_ARGUMENT, "initializer must be one that takes no numbers, got %d",
             initializer);
-    struct initial how = {.initializer = initializer, .a = 1.0, .seed = seed, .neutral = true};
+    struct initial how = {.initializer = initializer, .a = 1.0, .seed = seed};
     const struct param *params = stack->layout->param, *end = params + stack->layout->params;
     if (initializer == MLSTM_ORTHOGONAL) {
         size_t most = 0;
@@ -234,7 +233,9 @@ mlstm_status mlstm_stack_init_param(mlstm_stack *stack, const char *name, int32_
             MLSTM_ERROR_INVALID_ARGUMENT, "a must be finite, got %g", (double)a);
     const struct param *param = layout_find(stack->layout, name);
     REQUIRE(param, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);
-    struct initial how = {initializer, (double)a, (double)b, seed, NULL, false};
+    struct initial how = {initializer, (double)a, (double)b, seed, NULL};
+    if (initializer == MLSTM_ZEROS)
+        how = (struct initial){.initializer = MLSTM_CONSTANT};
     const size_t work = initializer == MLSTM_ORTHOGONAL ? orthogonal_work(stack, param) : 0;
     if (work > 0) {
         how.work = allocate_work(stack, work);

@@ -84,11 +84,18 @@ static void normal_is_fixed_for_ever(void **state)
     mlstm_stack_destroy(stack);
 }
 
+/* With every parameter that there is. */
+static const struct shape many = {
+    1, 1, 2, {7, 7, 5}, 4, MLSTM_READOUT_H, 1,
+    .options = {{.more_biases = 1, .peepholes = 1, .norm = MLSTM_NORM_GATES, .epsilon = 1e-3f,
+                 .skip = MLSTM_SKIP_HIGHWAY, .learned = 1},
+                {.norm = MLSTM_NORM_PRODUCTS, .epsilon = 1e-3f, .projection = 3}}};
+
 /* One parameter drawn alone has what it has among all. */
-static void check_one_is_as_all(int32_t initializer, float a)
+static void check_one_is_as_all(const struct shape *s, int32_t initializer, float a)
 {
-    mlstm_stack *all = new_stack(&shape), *one = new_stack(&shape);
-    const size_t count = param_numbers(&shape);
+    mlstm_stack *all = new_stack(s), *one = new_stack(s);
+    const size_t count = param_numbers(s);
     float *expected = floats(count), *got = floats(count);
     struct random random = {1};
     random_fill(&random, got, count, -1, 1);
@@ -116,8 +123,13 @@ static const int32_t without_numbers[] = {MLSTM_ZEROS,         MLSTM_GLOROT_UNIF
 static void one_is_as_all(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(without_numbers); i++)
-        check_one_is_as_all(without_numbers[i], without_numbers[i] == MLSTM_ORTHOGONAL ? 1 : NAN);
+    for (size_t i = 0; i < COUNT(without_numbers); i++) {
+        const int32_t initializer = without_numbers[i];
+        const float a = initializer == MLSTM_ORTHOGONAL ? 1 : NAN;
+        check_one_is_as_all(&shape, initializer, a);
+        if (initializer != MLSTM_ZEROS)
+            check_one_is_as_all(&many, initializer, a);
+    }
 }
 
 static void check_biases_begin_at_zero(int32_t initializer)
@@ -138,6 +150,31 @@ static void biases_begin_at_zero(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(without_numbers); i++)
         check_biases_begin_at_zero(without_numbers[i]);
+}
+
+/* Also where the whole stack is initialised with zeros, which for one parameter are zeros. */
+static void gains_begin_at_one(void **state)
+{
+    (void)state;
+    static const char *const gains[] = {"layer0.norm_gain", "layer1.norm_x_gain",
+                                        "layer1.norm_h_gain"};
+    mlstm_stack *stack = new_stack(&many);
+    float values[28];
+    for (size_t i = 0; i < COUNT(without_numbers); i++) {
+        assert_ok(mlstm_stack_init(stack, without_numbers[i], 1));
+        for (size_t k = 0; k < COUNT(gains); k++) {
+            const size_t count = k == 0 ? 28 : 20;
+            assert_ok(mlstm_stack_get_param(stack, gains[k], values, count));
+            for (size_t n = 0; n < count; n++)
+                assert_true(values[n] == 1);
+        }
+        assert_ok(mlstm_stack_get_param(stack, "layer0.peephole_f", values, 7));
+        assert_true(values[6] == 0);
+    }
+    assert_ok(mlstm_stack_init_param(stack, "layer0.norm_gain", MLSTM_ZEROS, NAN, NAN, 1));
+    assert_ok(mlstm_stack_get_param(stack, "layer0.norm_gain", values, 28));
+    assert_true(values[0] == 0 && values[27] == 0);
+    mlstm_stack_destroy(stack);
 }
 
 /* Passes, the backward one too, see the new values, whatever was there before. */
@@ -427,6 +464,7 @@ int main(void)
         cmocka_unit_test(normal_is_fixed_for_ever),
         cmocka_unit_test(one_is_as_all),
         cmocka_unit_test(biases_begin_at_zero),
+        cmocka_unit_test(gains_begin_at_one),
         cmocka_unit_test(new_values_reach_the_passes),
         cmocka_unit_test(others_are_left_alone),
         cmocka_unit_test(zeros),

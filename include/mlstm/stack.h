@@ -61,21 +61,25 @@ enum mlstm_readout_source {
     MLSTM_READOUT_H = 2  /**< the layer's output: h, with what skips the layer */
 };
 
-/** How initial values are drawn; what `a` and `b` of ::mlstm_stack_init_param mean. */
+/**
+ * How initial values are drawn; what `a` and `b` of ::mlstm_stack_init_param mean. The rules for
+ * matrices, those of Glorot and of He and the orthogonal one, give a vector its neutral value
+ * instead: 1 for gains and highway biases, 0 for all others.
+ */
 enum mlstm_initializer {
     MLSTM_ZEROS = 0,         /**< 0; `a` and `b` are not used. */
     MLSTM_UNIFORM = 1,       /**< Uniform in [a, b); both finite, a <= b. */
     /** Uniform in [-s, s), s = sqrt(6 / (rows + columns)) of the matrix (Glorot & Bengio 2010;
-        TensorFlow's default); 0 for a bias; `a` and `b` are not used. */
+        TensorFlow's default); `a` and `b` are not used. */
     MLSTM_GLOROT_UNIFORM = 2,
     /** Normal with the standard deviation sqrt(2 / (rows + columns)) (PyTorch's `xavier_normal_`);
-        0 for a bias; `a` and `b` are not used. */
+        `a` and `b` are not used. */
     MLSTM_GLOROT_NORMAL = 3,
     /** Uniform in [-s, s), s = sqrt(6 / rows) (He et al. 2015; PyTorch's `kaiming_uniform_`, Keras'
-        `he_uniform`); 0 for a bias; `a` and `b` are not used. */
+        `he_uniform`); `a` and `b` are not used. */
     MLSTM_HE_UNIFORM = 4,
-    /** Normal with the standard deviation sqrt(2 / rows) (PyTorch's `kaiming_normal_`); 0 for a bias;
-        `a` and `b` are not used. */
+    /** Normal with the standard deviation sqrt(2 / rows) (PyTorch's `kaiming_normal_`); `a` and `b`
+        are not used. */
     MLSTM_HE_NORMAL = 5,
     /** Normal with the mean a and the standard deviation b; both finite, b not below 0. */
     MLSTM_NORMAL = 6,
@@ -84,9 +88,9 @@ enum mlstm_initializer {
     MLSTM_TRUNCATED_NORMAL = 7,
     /** a, finite; `b` is not used. */
     MLSTM_CONSTANT = 8,
-    /** Orthogonal times the gain a, finite (Saxe et al. 2014); 0 for a bias; `b` is not used.
-        Of `layerN.kernel`, the recurrent rows of each gate are one such matrix, and the input rows are
-        uniform in [-s, s), s = sqrt(6 / (I + 4H)), whatever the gain, as in Keras' `LSTM`. Other
+    /** Orthogonal times the gain a, finite (Saxe et al. 2014); `b` is not used.
+        Of `layerN.kernel`, the recurrent rows of each gate are one such matrix, and the input rows
+        are uniform in [-s, s), s = sqrt(6 / (I + 4H)), whatever the gain, as in Keras' `LSTM`. Other
         matrices have orthonormal rows, or columns where these are fewer. Uniform among all such
         matrices. Needs memory for one of them in float64 while it runs. */
     MLSTM_ORTHOGONAL = 9
@@ -145,7 +149,8 @@ MLSTM_API int32_t mlstm_stack_input_size(const mlstm_stack *stack);
 MLSTM_API int32_t mlstm_stack_output_size(const mlstm_stack *stack);
 
 /**
- * Gives every kernel and projection new values, gains and highway biases 1, and everything else 0.
+ * Gives every kernel and projection new values, and every vector its neutral one, also with
+ * ::MLSTM_ZEROS: gains and highway biases 1, everything else 0.
  *
  * A value depends on the seed, the parameter's index and the element's place in canonical layout
  * alone (Philox 4x32-10, Salmon et al. 2011), so a seed gives the same weights on every machine; those
