@@ -120,9 +120,10 @@ MLSTM_API mlstm_status mlstm_state_keep_steps(mlstm_state *state, int32_t steps)
 
 /**
  * Sets how many steps each row still has, for batches of sequences of different lengths: each row stops
- * at its own end. Afterwards its c and h stay, its y, h and c of the top layer are 0, what is given as their
- * gradient is not read, and its dx is 0: all as if it had run alone. The final gradient reaches a row at
- * its end. Its x past the end is not read.
+ * at its own end. Afterwards its c and h stay, its y, h and c of the top layer are 0, what is given
+ * as their gradient has no effect, and its dx is 0: all as if it had run alone. The final gradient
+ * reaches a row at its end. Its x past the end has no effect either. Both may be NaN there, but
+ * have to be there: the arrays are read whole.
  *
  * Rows are computed as long as they last; where longer ones come first no time is lost on the
  * others. The lengths count down over windows, until set again or until ::mlstm_state_zero,
