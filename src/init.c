@@ -18,11 +18,7 @@ struct initial {
 
 static float *element_of(mlstm_stack *stack, const struct param *param, int32_t row, int32_t column)
 {
-    const struct matrix *m = &stack->layout->matrices[param->matrix];
-    const int32_t unit = column % m->units, gate = param->gate + column / m->units;
-    return stack->params + m->offset + (size_t)(unit / m->panel_units) * m->panel +
-           (size_t)(param->first + row) * (size_t)m->width +
-           (size_t)(gate * m->panel_units + unit % m->panel_units);
+    return stack->params + layout_element(stack->layout, param, row, column);
 }
 
 /* Four words for a block of elements of a parameter; each stream has others. */

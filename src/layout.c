@@ -339,6 +339,15 @@ static size_t place(const struct matrix *m, int32_t row, int32_t gate, int32_t p
            (size_t)gate * (size_t)m->panel_units;
 }
 
+size_t layout_element(const struct layout *layout, const struct param *param, int32_t row,
+                      int32_t column)
+{
+    const struct matrix *m = &layout->matrices[param->matrix];
+    const int32_t gate = column / m->units, unit = column % m->units;
+    return place(m, param->first + row, param->gate + gate, unit / m->panel_units) +
+           (size_t)(unit % m->panel_units);
+}
+
 void layout_read(const struct layout *layout, const struct param *param, const float *block,
                  float *values)
 {

@@ -136,6 +136,10 @@ size_t param_size(const struct param *param);
     REQUIRE(found, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);                \
     REQUIRE_COUNT(count, param_size(found))
 
+/* Where the number of a canonical row and column lies in a block. */
+size_t layout_element(const struct layout *layout, const struct param *param, int32_t row,
+                      int32_t column);
+
 /* Canonical order out of a block, and into it. */
 void layout_read(const struct layout *layout, const struct param *param, const float *block,
                  float *values);

@@ -26,6 +26,7 @@
 #pragma redefine_extname kernels_neon mlstm__kernels_neon
 #pragma redefine_extname kernels_portable mlstm__kernels_portable
 #pragma redefine_extname layout_create mlstm__layout_create
+#pragma redefine_extname layout_element mlstm__layout_element
 #pragma redefine_extname layout_find mlstm__layout_find
 #pragma redefine_extname layout_outputs mlstm__layout_outputs
 #pragma redefine_extname layout_read mlstm__layout_read
