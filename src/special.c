@@ -420,7 +420,7 @@ static void add_vector_gradients(const struct backward_pass *pass, const struct 
     struct special_vectors v = {
         .backward = describe_back(w, pass->first, 0, none),
         .panel_begin = panel.begin,
-        .panel_end = all.begin < all.end ? panel.end : panel.begin,
+        .panel_end = panel.end,
         .vectors = pass->grads->values + vectors->offset,
         .bias = w->d->biased ? pass->grads->values + m->offset : NULL,
     };
