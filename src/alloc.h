@@ -7,7 +7,7 @@
 
 #include <mlstm/allocator.h>
 
-/* malloc and free. */
+/* malloc and free; large blocks by aligned_alloc, with huge pages where the system has them. */
 extern const mlstm_allocator default_allocator;
 
 /* Zeroed memory aligned to a cache line; NULL where there is none. */

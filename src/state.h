@@ -23,7 +23,7 @@ struct direction_state {
      * always valid.
      */
     float *c, *h;
-    /* The record; NULL in a state for inference. */
+    /* The record; NULL in a state for inference, but for one step of a special cell's tanh_c. */
     float *gates;                   /* panels [slots * B, 4U] */
     size_t gates_step, gates_panel; /* floats from step to step, and from panel to panel */
     float *tanh_c;                  /* [slots, B, row] */
@@ -81,8 +81,8 @@ struct mlstm_state {
     bool final_given;
     bool learned; /* the window begins with the learned state */
     int32_t threads;
-    int32_t own_rows; /* that make it worth a thread's while to read all weights for them alone */
-    struct team *team;                /* NULL for one thread */
+    int32_t own_rows;  /* that make it worth a thread's while to read all weights for them alone */
+    struct team *team; /* NULL for one thread */
     double step_work, recurrent_work; /* see count_work */
 
     bool training;
