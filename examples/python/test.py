@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The wrapper against the golden windows that MLSTM_GOLDEN names, and its promises."""
 
+import array
 import copy
 import ctypes
 import gc
@@ -316,6 +317,20 @@ class Test(unittest.TestCase):
         self.assertIs(stack.step_forward(state, interface, buffer), buffer)
         numpy.testing.assert_array_equal(numpy.frombuffer(memory, numpy.float32),
                                          expected[0].ravel())
+
+        bias = array.array("f", [0.5, -1.5])
+        stack.set_param("readout.bias", bias)
+        numpy.testing.assert_array_equal(stack.get_param("readout.bias"), [0.5, -1.5])
+        self.assert_error("NOT_FOUND", "layer9.bias", stack.set_param, "layer9.bias", bias)
+        gradient = array.array("f", [0, 0])
+        self.assertEqual(mlstm.squared_error(bias, array.array("f", [0, 0]), gradient), 1.25)
+        self.assertEqual(list(gradient), [0.5, -1.5])
+        logits = memoryview(bytes(4 * B * O)).cast("B").cast("f", (B, O))
+        labels = array.array("i", [0] * B)
+        for loss in mlstm.softmax_cross_entropy, mlstm.softmax_cross_entropy_weighted:
+            self.assertAlmostEqual(loss(logits, labels), numpy.log(O), places=6)
+        weights = array.array("f", [1] * B)
+        self.assertEqual(mlstm.weighted_loss(mlstm.SQUARED_ERROR, logits, logits, weights), 0)
 
     def test_ownership(self):
         cells = [mlstm.Cell(1, 4), mlstm.Cell(5, 4)]

@@ -504,11 +504,12 @@ class LossScale:
 
 def softmax_cross_entropy(logits, labels, probabilities=None, dlogits=None):
     """The loss of logits [..., classes] with labels [...]; fills the other two if given."""
-    shape = tuple(logits.shape)
+    logits = view("logits", logits)
+    shape = logits.shape
     labels = view("labels", labels, shape[:-1], numpy.int32)
     loss = ctypes.c_float()
     library.mlstm_softmax_cross_entropy(
-        pointer("logits", logits, shape), labels.ctypes, labels.size, shape[-1],
+        logits.ctypes, labels.ctypes, labels.size, shape[-1],
         pointer("probabilities", probabilities, shape, written=True),
         pointer("dlogits", dlogits, shape, written=True), ctypes.byref(loss))
     return loss.value
@@ -517,12 +518,13 @@ def softmax_cross_entropy(logits, labels, probabilities=None, dlogits=None):
 def softmax_cross_entropy_weighted(logits, labels, weights=None, ignored=-1, smoothing=0.0,
                                    probabilities=None, dlogits=None):
     """As `softmax_cross_entropy`, with a weight [...] for each row."""
-    shape = tuple(logits.shape)
+    logits = view("logits", logits)
+    shape = logits.shape
     labels = view("labels", labels, shape[:-1], numpy.int32)
     loss = ctypes.c_float()
     library.mlstm_softmax_cross_entropy_weighted(
-        pointer("logits", logits, shape), labels.ctypes, pointer("weights", weights, shape[:-1]),
-        labels.size, shape[-1], ignored, smoothing,
+        logits.ctypes, labels.ctypes, pointer("weights", weights, shape[:-1]), labels.size,
+        shape[-1], ignored, smoothing,
         pointer("probabilities", probabilities, shape, written=True),
         pointer("dlogits", dlogits, shape, written=True), ctypes.byref(loss))
     return loss.value
@@ -550,19 +552,20 @@ def squared_error(outputs, targets, doutputs=None):
 
 def weighted_loss(kind, outputs, targets, weights, delta=1.0, doutputs=None):
     """One of the four above, such as HUBER_LOSS, of [..., columns] with weights [...]."""
-    shape = tuple(outputs.shape)
+    outputs = view("outputs", outputs)
+    shape = outputs.shape
     weights = view("weights", weights, shape[:-1])
     loss = ctypes.c_float()
     library.mlstm_weighted_loss(
-        kind, pointer("outputs", outputs, shape), pointer("targets", targets, shape),
-        weights.ctypes, weights.size, shape[-1], delta,
+        kind, outputs.ctypes, pointer("targets", targets, shape), weights.ctypes, weights.size,
+        shape[-1], delta,
         pointer("doutputs", doutputs, shape, written=True), ctypes.byref(loss))
     return loss.value
 
 
 def _compare(function, outputs, targets, doutputs, *settings):
-    shape = tuple(outputs.shape)
-    outputs = view("outputs", outputs, shape)
+    outputs = view("outputs", outputs)
+    shape = outputs.shape
     loss = ctypes.c_float()
     function(outputs.ctypes, pointer("targets", targets, shape), outputs.size, *settings,
              pointer("doutputs", doutputs, shape, written=True), ctypes.byref(loss))
@@ -579,5 +582,6 @@ def _get_named(function, handle, shapes, names, out):
 
 
 def _set_named(function, handle, shapes, names, values):
-    array = view("values", values, shapes.get(names[-1], values.shape))
+    # For a parameter that is not there, of any shape, the library has the sentence.
+    array = view("values", values, shapes.get(names[-1]))
     function(handle, *(name.encode() for name in names), array.ctypes, array.size)

@@ -4,8 +4,8 @@
 import numpy
 
 
-def view(name, values, shape, dtype=numpy.float32, written=False):
-    """The caller's array as a NumPy array on the same memory.
+def view(name, values, shape=None, dtype=numpy.float32, written=False):
+    """The caller's array, of any shape or the given one, as a NumPy array on the same memory.
 
     Takes what NumPy can look at without copying: its own arrays, what has __dlpack__ (PyTorch, JAX,
     CuPy on the host), __array_interface__ or the buffer protocol. Everything else raises.
@@ -22,7 +22,7 @@ def view(name, values, shape, dtype=numpy.float32, written=False):
 
     if array.dtype != dtype:
         raise TypeError(f"{name} should be {numpy.dtype(dtype)}, got {array.dtype}")
-    if array.shape != tuple(shape):
+    if shape is not None and array.shape != tuple(shape):
         raise ValueError(f"{name} should have the shape {tuple(shape)}, got {array.shape}")
     if not array.flags.c_contiguous or not array.flags.aligned:
         raise ValueError(f"{name} should be contiguous, with the last index running fastest")
