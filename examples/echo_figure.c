@@ -3,6 +3,7 @@
 
 #include "echo_figure.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,9 +130,12 @@ bool echo_figure_is_live(const echo_figure *figure)
     return figure && figure->live;
 }
 
+/* NaN comes last. */
 static int compare_floats(const void *a, const void *b)
 {
     float x = *(const float *)a, y = *(const float *)b;
+    if (isnan(x) || isnan(y))
+        return !!isnan(x) - !!isnan(y);
     return (x > y) - (x < y);
 }
 
