@@ -42,6 +42,8 @@ int main(void)
     mlstm_optimizer_destroy(optimizer);
     mlstm_grads_destroy(grads);
     mlstm_state_destroy(state);
+    mlstm_cell_destroy(cells[0]); /* left alone if the stack has them */
+    mlstm_cell_destroy(cells[1]);
     mlstm_stack_destroy(stack);
     return bad || loss > 0.2f;
 }
