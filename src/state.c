@@ -25,6 +25,9 @@
 
 #define MAX_THREADS 1024
 
+/* Of all steps of a window: int32_t counts them, with room to round up to whole tiles or threads. */
+#define MAX_ROWS (INT32_MAX - MAX_THREADS)
+
 const char foreign_state[] =
     "the state is of another stack, or of this one before it got its readout";
 
@@ -167,7 +170,7 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
     REQUIRE(window >= 0, MLSTM_ERROR_INVALID_ARGUMENT, "window must be at least 0, got %d", window);
     REQUIRE(batch <= INT32_MAX / 8, MLSTM_ERROR_TOO_LARGE, "a batch of %d cannot be addressed",
             batch);
-    REQUIRE(window <= INT32_MAX / batch, MLSTM_ERROR_TOO_LARGE,
+    REQUIRE(window <= MAX_ROWS / batch, MLSTM_ERROR_TOO_LARGE,
             "a window of %d steps of %d rows cannot be addressed", window, batch);
     struct layout *layout = stack->layout;
     const bool whole = reads_backwards(layout);

@@ -460,6 +460,8 @@ static void making_states(void **unused)
     REFUSE(mlstm_state_create(stack, INT32_MAX, 3, made), TOO_LARGE, "2147483647");
     REFUSE(mlstm_state_create(stack, INT32_MAX / 8, INT32_MAX, made), TOO_LARGE, "2147483647");
     REFUSE(mlstm_state_create(stack, 65536, 32768, made), TOO_LARGE, "32768");
+    REFUSE(mlstm_state_create(stack, 1, INT32_MAX - 1023, made), TOO_LARGE, "2147482624");
+    REFUSE(mlstm_state_create(stack, 2, INT32_MAX / 2 - 511, made), TOO_LARGE, "1073741312");
     REFUSE(mlstm_state_set_threads(NULL, 2), INVALID_ARGUMENT, "state");
     REFUSE(mlstm_state_set_threads(state, 0), INVALID_ARGUMENT, "got 0");
     REFUSE(mlstm_state_set_threads(state, -2), INVALID_ARGUMENT, "got -2");

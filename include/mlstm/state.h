@@ -55,7 +55,8 @@ typedef struct mlstm_state mlstm_state;
  * @param[out] state  the new state; free it with ::mlstm_state_destroy
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, `batch` below 1, `window` below 0, or 0 with a
  *         bidirectional layer
- * @retval MLSTM_ERROR_TOO_LARGE
+ * @retval MLSTM_ERROR_TOO_LARGE `batch` above 2^28 - 1, `batch * window` above 2^31 - 1025, or a
+ *         record of them that cannot be addressed
  * @retval MLSTM_ERROR_OUT_OF_MEMORY
  */
 MLSTM_API mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t window,
