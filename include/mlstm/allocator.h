@@ -21,8 +21,8 @@ extern "C" {
  *
  * Given to ::mlstm_cell_create_with_allocator; whatever is made from a cell (its stack, and the
  * states, gradients and optimizers of that stack) takes its memory from the same place. The struct
- * is copied; `context` must stay valid until the last of them is freed. The two functions are called
- * by whichever thread calls `_create`, `_destroy`, ::mlstm_stack_set_readout,
+ * is copied; `context` must stay valid until the last of them is freed. The two functions are
+ * called by whichever thread calls `_create`, `_destroy`, ::mlstm_stack_set_readout,
  * ::mlstm_state_set_threads, or ::mlstm_stack_init and ::mlstm_stack_init_param with
  * ::MLSTM_ORTHOGONAL; by several threads at once where these calls are made so.
  */

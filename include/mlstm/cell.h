@@ -19,20 +19,21 @@ extern "C" {
 
 /** @defgroup cell Cell
  *
- * A cell describes one layer. It holds settings, no numbers: the parameters belong to the stack that
- * the cell goes into. Every layer needs a new cell of its own.
+ * A cell describes one layer. It holds settings, no numbers: the parameters belong to the stack
+ * that the cell goes into. Every layer needs a new cell of its own.
  *
  * A new cell is that of TensorFlow r1.1 `BasicLSTMCell` (Zaremba et al. 2014; the LSTM of
  * Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000):
  *
- *     a  = [x, h] @ kernel + bias        kernel [I+H, 4H], bias [4H], columns in the order i, j, f, o
+ *     a  = [x, h] @ kernel + bias      kernel [I+H, 4H], bias [4H], columns in the order i, j, f, o
  *     c' = c * sigmoid(f + forget_bias) + sigmoid(i) * tanh(j)
  *     h' = tanh(c') * sigmoid(o)
  *
- * Every option below changes one place of it, and all of them go together. With all of them, a layer
- * computes, where `*` is element by element:
+ * Every option below changes one place of it, and all of them go together. With all of them, a
+ * layer computes, where `*` is element by element:
  *
- *     x~ = dropout(x),  h~ = dropout(h)                  mlstm_cell_set_dropout, _set_recurrent_dropout
+ *     x~ = dropout(x),  h~ = dropout(h)                  mlstm_cell_set_dropout,
+ *                                                        mlstm_cell_set_recurrent_dropout
  *     a  = x~ @ kernel_x + h~ @ kernel_h + bias          mlstm_cell_set_biases
  *        or norm(...) of the products, + bias            mlstm_cell_set_norm
  *     i  = sigmoid(a_i + peephole_i * c)                 mlstm_cell_set_peepholes
@@ -40,15 +41,16 @@ extern "C" {
  *     j  = dropout(tanh(a_j))                            mlstm_cell_set_recurrent_dropout
  *     c~ = clip(norm(c * f + i * j))                     mlstm_cell_set_norm, _set_cell_clip
  *     o  = sigmoid(a_o + peephole_o * c~)
- *     h^ = clip((tanh(c~) * o) @ projection)             mlstm_cell_set_projection, _set_projection_clip
+ *     h^ = clip((tanh(c~) * o) @ projection)             mlstm_cell_set_projection,
+ *                                                        mlstm_cell_set_projection_clip
  *     c' = zoneout(c, c~),  h' = zoneout(h, h^)          mlstm_cell_set_zoneout
  *     y  = h', or with what the layer read:              mlstm_cell_set_skip, _set_bidirectional
  *
  * Letters: `I` inputs, `H` hidden units, `P` numbers in h: the projection's, or H without one; `D`
  * numbers in y: P, or 2P where both directions are concatenated.
  *
- * An option takes part in a pass at once and costs nothing where it is not set. Those that are random
- * (dropout, zoneout) are at work in a state whose training behaviour is on, see
+ * An option takes part in a pass at once and costs nothing where it is not set. Those that are
+ * random (dropout, zoneout) are at work in a state whose training behaviour is on, see
  * `mlstm_state_set_training`. Every function here that sets one fails with
  * ::MLSTM_ERROR_INVALID_ARGUMENT for `cell` NULL or a number out of its range, and with
  * ::MLSTM_ERROR_OWNED once a stack has taken the cell: its options are settled then.
@@ -85,16 +87,16 @@ MLSTM_API mlstm_status mlstm_cell_create_with_allocator(const mlstm_allocator *a
 MLSTM_API void mlstm_cell_destroy(mlstm_cell *cell);
 
 /**
- * Sets the number added to the forget gate before its sigmoid, at every step. It is no parameter: it
- * is not stored in the bias and not trained (TensorFlow's convention).
+ * Sets the number added to the forget gate before its sigmoid, at every step. It is no parameter:
+ * it is not stored in the bias and not trained (TensorFlow's convention).
  *
  * @param forget_bias finite; 1 for a new cell (Jozefowicz et al. 2015)
  */
 MLSTM_API mlstm_status mlstm_cell_set_forget_bias(mlstm_cell *cell, float forget_bias);
 
 /**
- * Sets how many biases the layer has. With two, which is PyTorch's and ONNX's way, `layerN.bias` belongs
- * to x and `layerN.bias_h` to h; they are added, and their gradients are equal.
+ * Sets how many biases the layer has. With two, which is PyTorch's and ONNX's way, `layerN.bias`
+ * belongs to x and `layerN.bias_h` to h; they are added, and their gradients are equal.
  *
  * @param biases 0, 1 or 2; 1 for a new cell
  */
@@ -110,8 +112,8 @@ MLSTM_API mlstm_status mlstm_cell_set_biases(mlstm_cell *cell, int32_t biases);
 MLSTM_API mlstm_status mlstm_cell_set_peepholes(mlstm_cell *cell, int32_t peepholes);
 
 /**
- * Projects the output: h has P numbers, `(tanh(c') * o) @ layerN.projection`, and these are what the
- * layer reads at the next step (Sak et al. 2014; TensorFlow 1 `LSTMCell(num_proj)`, PyTorch
+ * Projects the output: h has P numbers, `(tanh(c') * o) @ layerN.projection`, and these are what
+ * the layer reads at the next step (Sak et al. 2014; TensorFlow 1 `LSTMCell(num_proj)`, PyTorch
  * `proj_size`). The kernel is then `[I+P, 4H]`, the projection `[H, P]`.
  *
  * @param projection `P`, at least 1; 0 for none
@@ -120,16 +122,16 @@ MLSTM_API mlstm_status mlstm_cell_set_peepholes(mlstm_cell *cell, int32_t peepho
 MLSTM_API mlstm_status mlstm_cell_set_projection(mlstm_cell *cell, int32_t projection);
 
 /**
- * Clips the projected output to -clip to clip (TensorFlow 1 `proj_clip`). The gradient of a number that was
- * clipped is 0. Without a projection it clips h.
+ * Clips the projected output to -clip to clip (TensorFlow 1 `proj_clip`). The gradient of a number
+ * that was clipped is 0. Without a projection it clips h.
  *
  * @param clip finite and above 0; 0 for none
  */
 MLSTM_API mlstm_status mlstm_cell_set_projection_clip(mlstm_cell *cell, float clip);
 
 /**
- * Clips c to -clip to clip before the output gate reads it (TensorFlow 1 `LSTMCell(cell_clip)`). The gradient
- * of a number that was clipped is 0.
+ * Clips c to -clip to clip before the output gate reads it (TensorFlow 1 `LSTMCell(cell_clip)`).
+ * The gradient of a number that was clipped is 0.
  *
  * @param clip finite and above 0; 0 for none
  */
@@ -137,9 +139,9 @@ MLSTM_API mlstm_status mlstm_cell_set_cell_clip(mlstm_cell *cell, float clip);
 
 /**
  * Couples the forget gate to the input gate, `f = 1 - i` (the CIFG of Greff et al. 2017; ONNX
- * `input_forget`). The columns f of kernel and bias stay, so that shapes are the same for all layers,
- * but no gate reads them: their gradient is 0, except that of the kernel with ::MLSTM_NORM_PRODUCTS,
- * where they count in the mean and the variance.
+ * `input_forget`). The columns f of kernel and bias stay, so that shapes are the same for all
+ * layers, but no gate reads them: their gradient is 0, except that of the kernel with
+ * ::MLSTM_NORM_PRODUCTS, where they count in the mean and the variance.
  *
  * @param coupled 0 or 1
  */
@@ -149,16 +151,16 @@ MLSTM_API mlstm_status mlstm_cell_set_coupled(mlstm_cell *cell, int32_t coupled)
 enum mlstm_norm {
     MLSTM_NORM_NONE = 0, /**< nowhere */
     /**
-     * TensorFlow 1 `LayerNormBasicLSTMCell`: each gate's numbers a are normalised over the H units, and
-     * so is the new c, which is kept so:
+     * TensorFlow 1 `LayerNormBasicLSTMCell`: each gate's numbers a are normalised over the H units,
+     * and so is the new c, which is kept so:
      *
      *     a = normal(x @ kernel_x + h @ kernel_h) * norm_gain + bias      for i, j, f, o apart
      *     c~ = normal(c * f + i * j) * norm_c_gain + norm_c_shift
      */
     MLSTM_NORM_GATES = 1,
     /**
-     * The form of the paper: the products of input and recurrent kernel are normalised apart, each over
-     * all 4H numbers, and tanh reads a normalised c while the state keeps the other:
+     * The form of the paper: the products of input and recurrent kernel are normalised apart, each
+     * over all 4H numbers, and tanh reads a normalised c while the state keeps the other:
      *
      *     a = normal(x @ kernel_x) * norm_x_gain + normal(h @ kernel_h) * norm_h_gain + bias
      *     h = tanh(normal(c~) * norm_c_gain + norm_c_shift) * o
@@ -167,9 +169,9 @@ enum mlstm_norm {
 };
 
 /**
- * Sets layer normalisation: `normal(v) = (v - mean(v)) / sqrt(variance(v) + epsilon)`, the variance being
- * the mean square. Gains are 1 and shifts 0 after ::mlstm_stack_init; the bias comes after the
- * normalisation, as TensorFlow's `beta`.
+ * Sets layer normalisation: `normal(v) = (v - mean(v)) / sqrt(variance(v) + epsilon)`, the variance
+ * being the mean square. Gains are 1 and shifts 0 after ::mlstm_stack_init; the bias comes after
+ * the normalisation, as TensorFlow's `beta`.
  *
  * @param norm    one of ::mlstm_norm
  * @param epsilon finite and above 0, which no denormal is (TensorFlow: 1e-12, PyTorch: 1e-5); not
@@ -179,8 +181,8 @@ MLSTM_API mlstm_status mlstm_cell_set_norm(mlstm_cell *cell, int32_t norm, float
 
 /**
  * Keeps numbers of the state as they were, each with its own probability at every step (Krueger et
- * al. 2017). While training behaviour is off, the state is the expected one instead, `rate * c + (1 -
- * rate) * c~`.
+ * al. 2017). While training behaviour is off, the state is the expected one instead:
+ * `rate * c + (1 - rate) * c~`.
  *
  * @param c_rate,h_rate at least 0, below 1; 0 for none
  */
@@ -193,10 +195,10 @@ enum mlstm_mask {
 };
 
 /**
- * Drops numbers that the layer reads: each becomes 0 with probability `rate`, the others are divided
- * by `1 - rate`. On layers above the first it is dropout between layers (Zaremba et al. 2014, PyTorch
- * `dropout`); with ::MLSTM_MASK_SEQUENCE it is variational (Gal & Ghahramani 2016). A skip connection
- * reads what was there before.
+ * Drops numbers that the layer reads: each becomes 0 with probability `rate`, the others are
+ * divided by `1 - rate`. On layers above the first it is dropout between layers (Zaremba et al.
+ * 2014, PyTorch `dropout`); with ::MLSTM_MASK_SEQUENCE it is variational (Gal & Ghahramani 2016).
+ * A skip connection reads what was there before.
  *
  * @param rate at least 0, below 1; 0 for none
  * @param mask one of ::mlstm_mask
@@ -231,7 +233,8 @@ enum mlstm_skip {
 };
 
 /**
- * Sets a connection past the layer, whose y has to be as wide as its x: `mlstm_stack_create` checks it.
+ * Sets a connection past the layer, whose y has to be as wide as its x; `mlstm_stack_create`
+ * refuses it otherwise.
  *
  * @param skip one of ::mlstm_skip
  */
@@ -246,9 +249,9 @@ enum mlstm_merge {
 
 /**
  * Makes the layer bidirectional (Schuster & Paliwal 1997): a second set of parameters,
- * `layerN.reverse.*`, reads each row of the window from its end to its beginning. A stack with such a
- * layer takes whole windows only. What both ends hold, the forward direction after the last
- * step and the reverse one after the first, is in the state afterwards.
+ * `layerN.reverse.*`, reads each row of the window from its end to its beginning. A stack with such
+ * a layer takes whole windows only. What both ends hold, the forward direction after the last step
+ * and the reverse one after the first, is in the state afterwards.
  *
  * @param merge one of ::mlstm_merge
  */

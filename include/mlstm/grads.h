@@ -21,8 +21,8 @@ extern "C" {
 /** @defgroup grads Gradients
  *
  * Gradients of all parameters of a stack, in one contiguous block. ::mlstm_backward adds to it, so
- * gradients can be accumulated over windows, streams and workers; nothing but ::mlstm_grads_zero sets
- * it back.
+ * gradients can be accumulated over windows, streams and workers; nothing but ::mlstm_grads_zero
+ * sets it back.
  *
  * @{ */
 
@@ -76,14 +76,14 @@ MLSTM_API mlstm_status mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm,
  * one (TensorFlow's `clip_by_norm`).
  *
  * @param max_norm above 0
- * @retval MLSTM_ERROR_NOT_FINITE a norm is NaN or infinite; the sentence names the parameter, and all
- *         gradients are as before
+ * @retval MLSTM_ERROR_NOT_FINITE a norm is NaN or infinite; the sentence names the parameter, and
+ *         all gradients are as before
  */
 MLSTM_API mlstm_status mlstm_grads_clip_param_norm(mlstm_grads *grads, float max_norm);
 
 /**
- * Clips every number to -limit to limit (TensorFlow's `clip_by_value`, PyTorch's `clip_grad_value_`).
- * NaN stays.
+ * Clips every number to -limit to limit (TensorFlow's `clip_by_value`, PyTorch's
+ * `clip_grad_value_`). NaN stays.
  *
  * @param limit above 0
  */
@@ -92,8 +92,8 @@ MLSTM_API mlstm_status mlstm_grads_clip_value(mlstm_grads *grads, float limit);
 /**
  * Looks for a NaN or an infinity.
  *
- * @param[out] name  with ::MLSTM_ERROR_NOT_FINITE, the first parameter that has one: a string that is
- *                   good until the gradients are freed; NULL where it is not wanted
+ * @param[out] name  with ::MLSTM_ERROR_NOT_FINITE, the first parameter that has one: a string that
+ *                   is good until the gradients are freed; NULL where it is not wanted
  * @retval MLSTM_OK every number is finite
  * @retval MLSTM_ERROR_NOT_FINITE one is not; the sentence names the parameter
  */
@@ -115,9 +115,9 @@ MLSTM_API mlstm_status mlstm_grads_set(mlstm_grads *grads, const char *name, con
 /**
  * The block itself, for what is done to all gradients alike, such as a sum over processes.
  *
- * Its order is the kernels' own and may differ between machines with different instruction sets; some
- * of its numbers are padding, which is 0 and has to stay so: what would change a 0 (noise, say) belongs
- * into ::mlstm_grads_get and ::mlstm_grads_set.
+ * Its order is the kernels' own and may differ between machines with different instruction sets;
+ * some of its numbers are padding, which is 0 and has to stay so: what would change a 0 (noise,
+ * say) belongs into ::mlstm_grads_get and ::mlstm_grads_set.
  *
  * @param[out] data  good until the gradients are freed
  * @param[out] count floats in it

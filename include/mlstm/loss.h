@@ -28,8 +28,8 @@ extern "C" {
  * Softmax cross entropy with integer labels, averaged over rows:
  * `loss = -1/rows * sum over r of log(softmax(logits[r])[labels[r]])`.
  *
- * Safe for any finite logits: the largest of a row is subtracted first, and the loss is computed from
- * logits, not from probabilities. TensorFlow's
+ * Safe for any finite logits: the largest of a row is subtracted first, and the loss is computed
+ * from logits, not from probabilities. TensorFlow's
  * `reduce_mean(sparse_softmax_cross_entropy_with_logits)`, PyTorch's `CrossEntropyLoss`.
  *
  * @param logits              `[rows, classes]`
@@ -49,17 +49,18 @@ MLSTM_API mlstm_status mlstm_softmax_cross_entropy(const float *logits, const in
                                                    float *loss);
 
 /**
- * Softmax cross entropy with a weight for each row, label smoothing (Szegedy et al. 2016) and a label
- * that is ignored; TensorFlow 1's `tf.losses.softmax_cross_entropy` with its default reduction:
+ * Softmax cross entropy with a weight for each row, label smoothing (Szegedy et al. 2016) and a
+ * label that is ignored; TensorFlow 1's `tf.losses.softmax_cross_entropy` with its default
+ * reduction:
  *
  *     z[r] = (1 - smoothing) * one_hot(labels[r]) + smoothing / classes
  *     loss = -1/N * sum over r of weights[r] * sum over k of z[r][k] * log(softmax(logits[r])[k])
  *
- * where N is the number of rows whose weight is not 0. A row with the ignored label counts as one of
- * weight 0; its gradient is 0 whatever its logits. Without weights that is PyTorch's
- * `CrossEntropyLoss` with `ignore_index` and `label_smoothing`, but the loss of no rows at all is 0.
- * Rows are computed one by one: where none of this is needed, ::mlstm_softmax_cross_entropy is faster
- * for few classes.
+ * where N is the number of rows whose weight is not 0. A row with the ignored label counts as one
+ * of weight 0; its gradient is 0 whatever its logits. Without weights that is PyTorch's
+ * `CrossEntropyLoss` with `ignore_index` and `label_smoothing`, but no rows at all have the loss 0.
+ * Rows are computed one by one: where none of this is needed, ::mlstm_softmax_cross_entropy is
+ * faster for few classes.
  *
  * @param logits              `[rows, classes]`
  * @param labels              `[rows]`, each in 0 to classes-1, or `ignored`
@@ -108,7 +109,8 @@ MLSTM_API mlstm_status mlstm_absolute_error(const float *outputs, const float *t
                                             size_t count, float *doutputs, float *loss);
 
 /**
- * Huber's loss (1964), TensorFlow 1's `tf.losses.huber_loss`, averaged; with `d = outputs - targets`:
+ * Huber's loss (1964), TensorFlow 1's `tf.losses.huber_loss`, averaged; where
+ * `d = outputs - targets`:
  *
  *     |d| <= delta:  d * d / 2
  *     otherwise:     delta * |d| - delta * delta / 2
@@ -145,11 +147,12 @@ enum mlstm_loss {
 /**
  * One of the losses above with a weight for each row, such as each step of each sequence:
  *
- *     loss = 1/(N * columns) * sum over r of weights[r] * sum over k of l(outputs[r][k], targets[r][k])
+ *     loss = 1/(N * columns) * sum over r of weights[r] * L[r]
+ *     L[r] = sum over k of l(outputs[r][k], targets[r][k])
  *
- * where N is the number of rows whose weight is not 0 (TensorFlow 1's `tf.losses` with their default
- * reduction). The outputs of a row of weight 0 are not read and its gradient is 0; the loss of no rows
- * at all is 0.
+ * where N is the number of rows whose weight is not 0 (TensorFlow 1's `tf.losses` with their
+ * default reduction). The outputs of a row of weight 0 are not read and its gradient is 0; the loss
+ * of no rows at all is 0.
  *
  * @param kind            one of ::mlstm_loss
  * @param outputs,targets `[rows, columns]`

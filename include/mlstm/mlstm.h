@@ -8,22 +8,23 @@
  *
  * This header includes all the others; read them in this order, they are the manual.
  *
- * | handle             | is                                                           | header      |
- * |--------------------|--------------------------------------------------------------|-------------|
- * | `mlstm_cell`       | the description of one layer                                 | cell.h      |
- * | `mlstm_stack`      | the layers, the readout, and every parameter                 | stack.h     |
- * | `mlstm_state`      | c and h of every layer, and the recorded window              | state.h     |
- * | `mlstm_grads`      | one gradient for each parameter                              | grads.h     |
- * | `mlstm_optimizer`  | an update rule and its slots                                 | optimizer.h |
+ * | handle            | is                                              | header      |
+ * |-------------------|-------------------------------------------------|-------------|
+ * | `mlstm_cell`      | the description of one layer                    | cell.h      |
+ * | `mlstm_stack`     | the layers, the readout, and every parameter    | stack.h     |
+ * | `mlstm_state`     | c and h of every layer, and the recorded window | state.h     |
+ * | `mlstm_grads`     | one gradient for each parameter                 | grads.h     |
+ * | `mlstm_optimizer` | an update rule and its slots                    | optimizer.h |
  *
  * Three verbs move data: ::mlstm_step_forward (or ::mlstm_forward for a whole window),
  * ::mlstm_backward (pass.h) and ::mlstm_apply_grads (optimizer.h). Losses are in loss.h, learning
- * rates in schedule.h, statuses and error sentences in status.h, the caller's allocator in allocator.h.
+ * rates in schedule.h, statuses and error sentences in status.h, the caller's allocator in
+ * allocator.h.
  *
  * @section example Training in twenty lines
  *
- * Two layers that learn the sign of their input one step late, from examples/quickstart.c; `x` is `[T,B,1]`,
- * `y` and `dy` are `[T,B,O]`, `labels` is `[T,B]`:
+ * Two layers that learn the sign of their input one step late, from examples/quickstart.c; `x` is
+ * `[T,B,1]`, `y` and `dy` are `[T,B,O]`, `labels` is `[T,B]`:
  * @snippet quickstart.c quickstart
  *
  * @section conventions What holds for every function
@@ -39,18 +40,19 @@
  *   to them. Inputs and outputs of one call must not overlap unless the function says so. NaN and
  *   infinity in them are data, not errors: they pass through as arithmetic has it.
  * - **Floating point.** Numbers below 1.2e-38 (denormals) count as 0, and results that small become
- *   0, so nothing is slow; a setting that must be at least 0, or above it, can not be one. Rounding
+ *   0, so nothing is slow; a setting that must be at least 0, or above it, cannot be one. Rounding
  *   is to nearest. The caller's rounding, traps and flags are as before after every call, but that
  *   the flag "inexact" may be raised.
- * - **Ownership.** What `mlstm_X_create` makes, `mlstm_X_destroy` frees; it takes NULL. A stack takes
- *   over its cells. States, gradients and optimizers belong to the stack that they were made from
- *   (every function refuses those of another stack), but may be freed before or after it.
+ * - **Ownership.** What `mlstm_X_create` makes, `mlstm_X_destroy` frees; it takes NULL. A stack
+ *   takes over its cells. States, gradients and optimizers belong to the stack that they were made
+ *   from (every function refuses those of another stack), but may be freed before or after it.
  * - **Memory.** It is allocated by `_create`, ::mlstm_stack_set_readout and
- *   ::mlstm_state_set_threads, and for a while by ::MLSTM_ORTHOGONAL; never by a forward, backward or
- *   update call.
+ *   ::mlstm_state_set_threads, and for a while by ::MLSTM_ORTHOGONAL; never by a forward, backward
+ *   or update call.
  * - **Threads.** Different handles may be used from different threads at the same time. One handle
  *   may not, with one exception that matters: any number of threads may read one stack (`const
- *   mlstm_stack *`), each with a state and gradients of its own, while nobody changes its parameters.
+ *   mlstm_stack *`), each with a state and gradients of its own, while nobody changes its
+ *   parameters.
  * - **Reproducibility.** The same calls with the same inputs give the same bits on the same machine
  *   and build, whatever the number of threads. A seed gives the same initial weights everywhere.
  */

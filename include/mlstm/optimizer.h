@@ -67,7 +67,8 @@ MLSTM_API mlstm_status mlstm_adagrad_create(const mlstm_stack *stack, float rate
                                             mlstm_optimizer **optimizer);
 
 /**
- * RMSProp (Tieleman & Hinton 2012), TensorFlow r1.1 `RMSPropOptimizer`, with epsilon inside the root:
+ * RMSProp (Tieleman & Hinton 2012), TensorFlow r1.1 `RMSPropOptimizer`, where epsilon is inside
+ * the root:
  *
  *     r  = decay * r + (1 - decay) * g * g
  *     m  = momentum * m + rate * g / sqrt(r + epsilon)
@@ -78,7 +79,7 @@ MLSTM_API mlstm_status mlstm_adagrad_create(const mlstm_stack *stack, float rate
  *     a  = decay * a + (1 - decay) * g
  *     m  = momentum * m + rate * g / sqrt(r - a * a + epsilon)
  *
- * Its slots are "rms" (r), 1 at first, "momentum" (m), 0 at first, and, centered, "mg" (a), 0 at first.
+ * Its slots are "rms" (r), 1 at first, and "momentum" (m) and, centered, "mg" (a), 0 at first.
  *
  * @param stack           only its sizes are read
  * @param rate            the learning rate; finite
@@ -130,7 +131,7 @@ MLSTM_API mlstm_status mlstm_adamw_create(const mlstm_stack *stack, float rate, 
                                           mlstm_optimizer **optimizer);
 
 /**
- * AMSGrad (Reddi et al. 2018), PyTorch `torch.optim.Adam(amsgrad=True)`: as ::mlstm_adam_create, with
+ * AMSGrad (Reddi et al. 2018), PyTorch `torch.optim.Adam(amsgrad=True)`: ::mlstm_adam_create with
  *
  *     x  = max(x, s)
  *     v -= rate / (1 - beta1^t) * m / (sqrt(x) / sqrt(1 - beta2^t) + epsilon)
@@ -210,7 +211,7 @@ MLSTM_API int64_t mlstm_optimizer_step_count(const mlstm_optimizer *optimizer);
  * - the scale and the streak of ::mlstm_schedule_loss_scale
  *
  * a stack and an optimizer made alike train on at the next window as if they had not stopped. Only
- * masks of dropout and zoneout can not go on in the middle: ::mlstm_state_set_training begins new
+ * masks of dropout and zoneout cannot go on in the middle: ::mlstm_state_set_training begins new
  * ones, so stop where it would be called anyway.
  *
  * @param count 0 to 2^53
@@ -251,8 +252,8 @@ MLSTM_API mlstm_status mlstm_optimizer_set_slot(mlstm_optimizer *optimizer, cons
  *
  *     v *= 1 - rate * decay
  *
- * Their own `weight_decay` is what each of their parameters has at first; in all others that is 0. For
- * all kernels and no bias, set it for every parameter of rank 2 (::mlstm_stack_param_info). The
+ * Their own `weight_decay` is what each of their parameters has at first; in all others that is 0.
+ * For all kernels and no bias, set it for every parameter of rank 2 (::mlstm_stack_param_info). The
  * gradients that ::mlstm_apply_grads gets are not changed.
  *
  * @param param  a parameter's name, such as "layer0.kernel"
@@ -266,12 +267,12 @@ MLSTM_API mlstm_status mlstm_optimizer_set_weight_decay(mlstm_optimizer *optimiz
 MLSTM_API float mlstm_optimizer_weight_decay(const mlstm_optimizer *optimizer, const char *param);
 
 /**
- * Freezes one parameter, or lets it go on: updates leave a frozen one and its slots as they are, bit for
- * bit, whatever its gradient and its weight decay. The updates are counted all the same
- * (::mlstm_optimizer_step_count): for Adam's corrections a parameter that was frozen is as old as all
- * others, as in TensorFlow and not in PyTorch.
+ * Freezes one parameter, or lets it go on: updates leave a frozen one and its slots as they are,
+ * bit for bit, whatever its gradient and its weight decay. The updates are counted all the same
+ * (::mlstm_optimizer_step_count): for Adam's corrections a parameter that was frozen is as old as
+ * all others, as in TensorFlow and not in PyTorch.
  *
- * Its gradient is computed as before, and counts in the global norm: set it to 0 where it should not.
+ * Its gradient is computed as before, and counts in the global norm unless it is set to 0.
  *
  * @param param   a parameter's name, such as "layer0.kernel"
  * @param frozen  0 or 1
@@ -284,8 +285,8 @@ MLSTM_API mlstm_status mlstm_optimizer_set_frozen(mlstm_optimizer *optimizer, co
 MLSTM_API int32_t mlstm_optimizer_frozen(const mlstm_optimizer *optimizer, const char *param);
 
 /**
- * Updates every parameter of the stack that is not frozen by its gradient. The gradients are not changed: set them to 0
- * before the next window, unless they are to be accumulated.
+ * Updates every parameter of the stack that is not frozen by its gradient. The gradients are not
+ * changed: set them to 0 before the next window, unless they are to be accumulated.
  *
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL
  * @retval MLSTM_ERROR_MISMATCH optimizer or gradients of another stack
@@ -294,9 +295,9 @@ MLSTM_API mlstm_status mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack
                                          const mlstm_grads *grads);
 
 /**
- * As ::mlstm_apply_grads, on the threads of a state (::mlstm_state_set_threads), which are awake right
- * after its backward pass. The result has the same bits. Updates that are no faster with several threads,
- * as of fewer than some 520 000 parameters, run on the calling one.
+ * As ::mlstm_apply_grads, on the threads of a state (::mlstm_state_set_threads), which are awake
+ * right after its backward pass. The result has the same bits. Updates that are no faster with
+ * several threads, as of fewer than some 520 000 parameters, run on the calling one.
  *
  * @param state  of this stack; nothing but its threads is used
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL

@@ -37,8 +37,8 @@ extern "C" {
  * @param[out] y `[B,O]`; NULL where it is not wanted
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL where there must be none
  * @retval MLSTM_ERROR_MISMATCH the state was made from another stack
- * @retval MLSTM_ERROR_ORDER the window is full: begin a new one; or the stack has a bidirectional layer,
- *         which reads whole windows
+ * @retval MLSTM_ERROR_ORDER the window is full: begin a new one; or the stack has a bidirectional
+ *         layer, which reads whole windows
  */
 MLSTM_API mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state,
                                           const float *x, float *y);
@@ -46,7 +46,7 @@ MLSTM_API mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state 
 /**
  * Moves a state on by several steps.
  *
- * A state with a window records them for ::mlstm_backward (x is copied; it need not outlive the call).
+ * A state with a window records them for ::mlstm_backward, with a copy of x.
  *
  * @param x      `[T,B,I]`
  * @param steps  `T`, at least 1
@@ -63,16 +63,18 @@ MLSTM_API mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *stat
  * Walks the recorded steps back to the beginning of the window (backpropagation through time) and
  * adds the gradient of every parameter to `grads`.
  *
- * The loss is whatever function of y, and of h and c of the top layer, the given gradients belong to;
- * each may be NULL for none. They add up. ::mlstm_state_set_final_grad adds the part that comes in
- * through the last state, and ::mlstm_state_get_initial_grad reads what leaves through the first.
+ * The loss is whatever function of y, and of h and c of the top layer, the given gradients belong
+ * to; each may be NULL for none. They add up. ::mlstm_state_set_final_grad adds the part that comes
+ * in through the last state, and ::mlstm_state_get_initial_grad reads what leaves through the
+ * first.
  *
  * The record is not changed, so several backward passes may walk one window. The parameters must be
  * those that the forward pass used, except for steps that ::mlstm_state_keep_steps kept.
  *
  * @param dy          `[T,B,O]`, T = ::mlstm_state_steps: gradient with respect to y
- * @param dh_top      `[T,B,D]`: gradient with respect to h of the top layer, as ::mlstm_state_get_top
- *                    gives it, beside what comes through y; `[T,B,H]` in a plain layer
+ * @param dh_top      `[T,B,D]`: gradient with respect to h of the top layer, as
+ *                    ::mlstm_state_get_top gives it, beside what comes through y; `[T,B,H]` in a
+ *                    plain layer
  * @param dc_top      `[T,B,C]`: the same for c
  * @param[out] dx     `[T,B,I]`: gradient with respect to x; NULL where it is not wanted
  * @param[in,out] grads gradients are added to it; NULL where they are not wanted

@@ -35,8 +35,8 @@ extern "C" {
 MLSTM_API float mlstm_schedule_step(float rate, int64_t step, int64_t period, float factor);
 
 /**
- * `rate * factor^(step / period)`: TensorFlow's `exponential_decay`, and with a period of 1 PyTorch's
- * `ExponentialLR`.
+ * `rate * factor^(step / period)`: TensorFlow's `exponential_decay`, and with a period of 1
+ * PyTorch's `ExponentialLR`.
  *
  * @param step    at least 0
  * @param period  at least 1
@@ -68,9 +68,9 @@ MLSTM_API float mlstm_schedule_warmup(float rate, int64_t step, int64_t steps, f
  * `scale * growth` after `period` windows in a row whose were, unless that is above 2^126; and
  * otherwise `scale`. So neither the scale nor `1 / scale` is a denormal, which would count as 0.
  *
- * Numbers below 1.2e-38 count as 0, also gradients on their way through time and layers. Where a loss
- * is so small that many are lost, its gradient `dy` is multiplied by a scale before ::mlstm_backward,
- * and the gradients of the parameters are divided by it:
+ * Numbers below 1.2e-38 count as 0, also gradients on their way through time and layers. Where a
+ * loss is so small that many are lost, its gradient `dy` is multiplied by a scale before
+ * ::mlstm_backward, and the gradients of the parameters are divided by it:
  *
  *     float scale = 65536;
  *     int64_t streak = 0;
@@ -92,7 +92,8 @@ MLSTM_API float mlstm_schedule_warmup(float rate, int64_t step, int64_t steps, f
  * @param period          at least 1 (PyTorch: 2000)
  * @param growth          finite and above 1 (PyTorch: 2)
  * @param backoff         above 0, below 1 (PyTorch: 0.5)
- * @param[in,out] streak  0 at first, then what the last call left: finite windows since the scale changed
+ * @param[in,out] streak  0 at first, then what the last call left: finite windows since the scale
+ *                        changed
  */
 MLSTM_API float mlstm_schedule_loss_scale(float scale, int32_t finite, int64_t period,
                                           float growth, float backoff, int64_t *streak);

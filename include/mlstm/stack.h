@@ -20,35 +20,36 @@ extern "C" {
 
 /** @defgroup stack Stack
  *
- * A stack is the model: its layers from bottom to top, an optional readout on the top layer, and all
- * parameters. Layer 0 reads the input, layer `l` what layer `l-1` gives; sizes may differ from layer to
- * layer. What a pass computes is kept in an `mlstm_state`, so one stack serves any number of states.
+ * A stack is the model: its layers from bottom to top, an optional readout on the top layer, and
+ * all parameters. Layer 0 reads the input, layer `l` what layer `l-1` gives; sizes may differ from
+ * layer to layer. What a pass computes is kept in an `mlstm_state`, so one stack serves any number
+ * of states.
  *
  * Parameters have names and one canonical layout, whatever the library does inside. In this order:
  *
- * | name                                              | shape     | is there                        |
- * |---------------------------------------------------|-----------|---------------------------------|
- * | `layer0.kernel`                                   | [I+P, 4H] | for each layer, counted from 0  |
- * | `layer0.bias`                                     | [4H]      | with one bias or two            |
- * | `layer0.bias_h`                                   | [4H]      | with two biases                 |
- * | `layer0.peephole_i` `_f` `_o`                     | [H]       | with peepholes                  |
- * | `layer0.norm_gain`                                | [4H]      | with ::MLSTM_NORM_GATES         |
- * | `layer0.norm_x_gain` `layer0.norm_h_gain`         | [4H]      | with ::MLSTM_NORM_PRODUCTS      |
- * | `layer0.norm_c_gain` `layer0.norm_c_shift`        | [H]       | with either                     |
- * | `layer0.projection`                               | [H, P]    | with a projection               |
- * | `layer0.initial_c`                                | [H]       | with a learned state            |
- * | `layer0.initial_h`                                | [P]       | with a learned state            |
- * | `layer0.reverse.kernel` and all of the above      | as above  | in bidirectional layers         |
- * | `layer0.highway_kernel`                           | [I, D]    | with ::MLSTM_SKIP_HIGHWAY       |
- * | `layer0.highway_bias`                             | [D]       | with ::MLSTM_SKIP_HIGHWAY       |
- * | `readout.kernel_c`                                | [C, O]    | with a readout that reads c     |
- * | `readout.kernel_h`                                | [D, O]    | with a readout that reads h     |
- * | `readout.bias`                                    | [O]       | with a readout                  |
+ * | name                                         | shape     | is there                       |
+ * |----------------------------------------------|-----------|--------------------------------|
+ * | `layer0.kernel`                              | [I+P, 4H] | for each layer, counted from 0 |
+ * | `layer0.bias`                                | [4H]      | with one bias or two           |
+ * | `layer0.bias_h`                              | [4H]      | with two biases                |
+ * | `layer0.peephole_i` `_f` `_o`                | [H]       | with peepholes                 |
+ * | `layer0.norm_gain`                           | [4H]      | with ::MLSTM_NORM_GATES        |
+ * | `layer0.norm_x_gain` `layer0.norm_h_gain`    | [4H]      | with ::MLSTM_NORM_PRODUCTS     |
+ * | `layer0.norm_c_gain` `layer0.norm_c_shift`   | [H]       | with either                    |
+ * | `layer0.projection`                          | [H, P]    | with a projection              |
+ * | `layer0.initial_c`                           | [H]       | with a learned state           |
+ * | `layer0.initial_h`                           | [P]       | with a learned state           |
+ * | `layer0.reverse.kernel` and all of the above | as above  | in bidirectional layers        |
+ * | `layer0.highway_kernel`                      | [I, D]    | with ::MLSTM_SKIP_HIGHWAY      |
+ * | `layer0.highway_bias`                        | [D]       | with ::MLSTM_SKIP_HIGHWAY      |
+ * | `readout.kernel_c`                           | [C, O]    | with a readout that reads c    |
+ * | `readout.kernel_h`                           | [D, O]    | with a readout that reads h    |
+ * | `readout.bias`                               | [O]       | with a readout                 |
  *
  * Letters as in cell.h: P is H without a projection; D is P, or 2P in a bidirectional layer that
- * concatenates; C is H, or 2H there. Columns of the kernel and of everything with 4H numbers are the
- * gates i, j, f, o, each `H` wide; the rows of the kernel are first the `I` inputs, then the `P`
- * recurrent ones.
+ * concatenates; C is H, or 2H there. Columns of the kernel and of everything with 4H numbers are
+ * the gates i, j, f, o, each `H` wide; the rows of the kernel are first the `I` inputs, then the
+ * `P` recurrent ones.
  *
  * @{ */
 
@@ -90,17 +91,17 @@ enum mlstm_initializer {
     MLSTM_CONSTANT = 8,
     /** Orthogonal times the gain a, finite (Saxe et al. 2014); `b` is not used.
         Of `layerN.kernel`, the recurrent rows of each gate are one such matrix, and the input rows
-        are uniform in [-s, s), s = sqrt(6 / (I + 4H)), whatever the gain, as in Keras' `LSTM`. Other
-        matrices have orthonormal rows, or columns where these are fewer. Uniform among all such
-        matrices. Needs memory for one of them in float64 while it runs. */
+        are uniform in [-s, s), s = sqrt(6 / (I + 4H)), whatever the gain, as in Keras' `LSTM`.
+        Other matrices have orthonormal rows, or columns where these are fewer. Uniform among all
+        such matrices. Needs memory for one of them in float64 while it runs. */
     MLSTM_ORTHOGONAL = 9
 };
 
 /**
  * Makes a stack of the given layers, all parameters 0, without a readout.
  *
- * On success the stack owns the cells: their pointers stay good for reading until the stack is freed,
- * and must not be freed by the caller. On failure all of them are still the caller's.
+ * On success the stack owns the cells: their pointers stay good for reading until the stack is
+ * freed, and must not be freed by the caller. On failure all of them are still the caller's.
  *
  * @param cells       `count` cells, bottom first; cell `l+1` has the input size that is the output
  *                    size of cell `l`
@@ -110,8 +111,8 @@ enum mlstm_initializer {
  * @retval MLSTM_ERROR_OWNED the same cell twice, or one that a stack owns; the sentence names the
  *         positions
  * @retval MLSTM_ERROR_MISMATCH sizes of neighbouring layers that differ, a skip connection past a
- *         layer that gives another size than it takes, or cells of different allocators; the sentence
- *         names the layer
+ *         layer that gives another size than it takes, or cells of different allocators; the
+ *         sentence names the layer
  * @retval MLSTM_ERROR_TOO_LARGE the parameters cannot be addressed
  * @retval MLSTM_ERROR_OUT_OF_MEMORY
  */
@@ -153,8 +154,8 @@ MLSTM_API int32_t mlstm_stack_output_size(const mlstm_stack *stack);
  * ::MLSTM_ZEROS: gains and highway biases 1, everything else 0.
  *
  * A value depends on the seed, the parameter's index and the element's place in canonical layout
- * alone (Philox 4x32-10, Salmon et al. 2011), so a seed gives the same weights on every machine; those
- * that are not uniform up to the last bits of its mathematical library.
+ * alone (Philox 4x32-10, Salmon et al. 2011), so a seed gives the same weights on every machine;
+ * those that are not uniform up to the last bits of its mathematical library.
  *
  * @param initializer ::MLSTM_ZEROS, ::MLSTM_GLOROT_UNIFORM, ::MLSTM_GLOROT_NORMAL,
  *                    ::MLSTM_HE_UNIFORM, ::MLSTM_HE_NORMAL, or ::MLSTM_ORTHOGONAL with gain 1; the

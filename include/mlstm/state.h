@@ -20,10 +20,11 @@ extern "C" {
 
 /** @defgroup state State
  *
- * A state is one stream through a stack: the state tensor `[L,2,B,H]` (index 0 of the second dimension
- * is c, 1 is h) and the record of the steps since the window began. Where layers have different sizes,
- * the tensor is their `[2,B,H_l]` blocks one after the other; a layer with a projection has c `[B,H]`,
- * then h `[B,P]`, and a bidirectional one the block of its forward direction, then that of its reverse one.
+ * A state is one stream through a stack: the state tensor `[L,2,B,H]` (index 0 of the second
+ * dimension is c, 1 is h) and the record of the steps since the window began. Where layers have
+ * different sizes, the tensor is their `[2,B,H_l]` blocks one after the other; a layer with a
+ * projection has c `[B,H]`, then h `[B,P]`, and a bidirectional one the block of its forward
+ * direction, then that of its reverse one.
  *
  * Nothing happens to c and h behind the caller's back: each step moves them on, ::mlstm_state_set,
  * ::mlstm_state_set_layer, ::mlstm_state_zero and ::mlstm_state_begin_sequence replace them,
@@ -45,13 +46,13 @@ typedef struct mlstm_state mlstm_state;
  * Makes a state with c and h 0 and nothing recorded. All memory that passes over it will need is
  * allocated here.
  *
- * @param stack       read as in a pass: not while another thread changes its parameters. May be freed
- *                    before the state
+ * @param stack       read as in a pass: not while another thread changes its parameters. May be
+ *                    freed before the state
  * @param batch       `B`, at least 1
  * @param window      the most steps that can be recorded between two calls of
  *                    ::mlstm_state_begin_window; 0 makes a state for inference, which records
- *                    nothing and takes any number of steps. A stack with a bidirectional layer needs
- *                    a window
+ *                    nothing and takes any number of steps. A stack with a bidirectional layer
+ *                    needs a window
  * @param[out] state  the new state; free it with ::mlstm_state_destroy
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, `batch` below 1, `window` below 0, or 0 with a
  *         bidirectional layer
@@ -66,13 +67,14 @@ MLSTM_API mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batc
 MLSTM_API void mlstm_state_destroy(mlstm_state *state);
 
 /**
- * Sets how many threads passes over this state and ::mlstm_state_apply_grads use; 1 for a new state.
+ * Sets how many threads passes over this state and ::mlstm_state_apply_grads use; at first 1.
  *
- * The calling thread is one of them; the others are started here, sleep between passes, and end with
- * the state. Results have the same bits for every number. Passes that are no faster with several, being
- * small, or since the system lets them run where they share no cache, or beside other programs, run on
- * the calling thread: a few are timed with the others and a few without, and the next ones go the faster
- * way. In a child process after `fork` the state runs on the calling thread until this is called again.
+ * The calling thread is one of them; the others are started here, sleep between passes, and end
+ * with the state. Results have the same bits for every number. Passes that are no faster with
+ * several, being small, or since the system lets them run where they share no cache, or beside
+ * other programs, run on the calling thread: a few are timed with the others and a few without, and
+ * the next ones go the faster way. In a child process after `fork` the state runs on the calling
+ * thread until this is called again.
  *
  * @param threads at least 1, at most 1024
  * @retval MLSTM_ERROR_INVALID_ARGUMENT
@@ -84,14 +86,17 @@ MLSTM_API mlstm_status mlstm_state_set_threads(mlstm_state *state, int32_t threa
 /** The number of threads; 0 for NULL. */
 MLSTM_API int32_t mlstm_state_threads(const mlstm_state *state);
 
-/** Sets c and h of every layer to 0, ends the lengths of ::mlstm_state_set_lengths, begins a window. */
+/**
+ * Sets c and h of every layer to 0, ends the lengths of ::mlstm_state_set_lengths and begins a
+ * window.
+ */
 MLSTM_API mlstm_status mlstm_state_zero(mlstm_state *state);
 
 /**
  * As ::mlstm_state_zero, but layers with a learned state begin with theirs, the same for all rows.
- * In the window that begins here, and in no later one, ::mlstm_backward adds to the gradients of these
- * parameters. ::mlstm_state_set_layer, ::mlstm_state_keep_steps and ::mlstm_state_set_training begin a
- * later one.
+ * In the window that begins here, and in no later one, ::mlstm_backward adds to the gradients of
+ * these parameters. ::mlstm_state_set_layer, ::mlstm_state_keep_steps and
+ * ::mlstm_state_set_training begin a later one.
  *
  * @param stack read as in a pass
  * @retval MLSTM_ERROR_MISMATCH the state was made from another stack
@@ -108,10 +113,10 @@ MLSTM_API mlstm_status mlstm_state_begin_window(mlstm_state *state);
  *     const int32_t n = mlstm_state_steps(state);
  *     mlstm_state_keep_steps(state, n < k2 - k1 ? n : k2 - k1);
  *     mlstm_forward(stack, state, x, k1, y);
- *     mlstm_backward(stack, state, dy, ...);   dy [mlstm_state_steps,B,O], 0 where the loss has counted
+ *     mlstm_backward(stack, state, dy, ...);  dy [mlstm_state_steps,B,O], 0 for what has counted
  *
- * The window of the state must hold k2 steps. Kept steps stay as recorded: where parameters have changed
- * since, their part of the gradient is the usual approximation.
+ * The window of the state must hold k2 steps. Kept steps stay as recorded: where parameters have
+ * changed since, their part of the gradient is the usual approximation.
  *
  * @param steps 0 to ::mlstm_state_steps
  * @retval MLSTM_ERROR_INVALID_ARGUMENT
@@ -120,11 +125,11 @@ MLSTM_API mlstm_status mlstm_state_begin_window(mlstm_state *state);
 MLSTM_API mlstm_status mlstm_state_keep_steps(mlstm_state *state, int32_t steps);
 
 /**
- * Sets how many steps each row still has, for batches of sequences of different lengths: each row stops
- * at its own end. Afterwards its c and h stay, its y, h and c of the top layer are 0, what is given
- * as their gradient has no effect, and its dx is 0: all as if it had run alone. The final gradient
- * reaches a row at its end. Its x past the end has no effect either. Both may be NaN there, but
- * have to be there: the arrays are read whole.
+ * Sets how many steps each row still has, for batches of sequences of different lengths: each row
+ * stops at its own end. Afterwards its c and h stay, its y, h and c of the top layer are 0, what is
+ * given as their gradient has no effect, and its dx is 0: all as if it had run alone. The final
+ * gradient reaches a row at its end. Its x past the end has no effect either. Both may be NaN
+ * there, but have to be there: the arrays are read whole.
  *
  * Rows are computed as long as they last; where longer ones come first no time is lost on the
  * others. The lengths count down over windows, until set again or until ::mlstm_state_zero,
@@ -140,13 +145,13 @@ MLSTM_API mlstm_status mlstm_state_set_lengths(mlstm_state *state, const int32_t
                                                size_t count);
 
 /**
- * Turns training behaviour, which is dropout and zoneout at random, on or off, and begins a window. It is off
- * in a new state: nothing is dropped, and zoneout gives the expected state.
+ * Turns training behaviour, which is dropout and zoneout at random, on or off, and begins a window.
+ * It is off in a new state: nothing is dropped, and zoneout gives the expected state.
  *
- * A mask depends on the seed, the number of steps since this call, the layer, the row and the unit alone
- * (Philox 4x32-10), so steps and windows, any number of threads and any machine have the same. A new
- * sequence takes a new seed, before ::mlstm_state_begin_sequence. The number of steps can not be
- * set: masks go on from this call alone.
+ * A mask depends on the seed, the number of steps since this call, the layer, the row and the unit
+ * alone (Philox 4x32-10), so steps and windows, any number of threads and any machine have the
+ * same. A new sequence takes a new seed, before ::mlstm_state_begin_sequence. The number of steps
+ * cannot be set: masks go on from this call alone.
  *
  * @param training 0 or 1
  * @param seed     any; not read with 0
@@ -189,8 +194,8 @@ MLSTM_API mlstm_status mlstm_state_get(const mlstm_state *state, float *values, 
  * Replaces c, h or both of one layer and begins a window.
  *
  * @param layer 0 to L-1
- * @param c,h   `[B,H]` and `[B,P]` of that layer, of a bidirectional one `[2,B,H]` and `[2,B,P]`, the
- *              reverse direction last; NULL leaves that half as it is
+ * @param c,h   `[B,H]` and `[B,P]` of that layer, of a bidirectional one `[2,B,H]` and `[2,B,P]`,
+ *              the reverse direction last; NULL leaves that half as it is
  */
 MLSTM_API mlstm_status mlstm_state_set_layer(mlstm_state *state, int32_t layer, const float *c,
                                              const float *h);

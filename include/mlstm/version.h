@@ -31,8 +31,8 @@ MLSTM_API const char *mlstm_version(void);
 /**
  * The instruction set whose kernels this process runs: "avx512", "avx2", "neon" or "portable".
  *
- * It is chosen once, when the library is first used: the best that the processor has, or the one that
- * the environment variable `MLSTM_ISA` names, where the processor has it.
+ * It is chosen once, when the library is first used: the best that the processor has, or the one
+ * that the environment variable `MLSTM_ISA` names, where the processor has it.
  *
  * @return a string that lives as long as the library
  */
