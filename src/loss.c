@@ -94,8 +94,7 @@ mlstm_status mlstm_softmax_cross_entropy_weighted(const float *logits, const int
     REQUIRE_POINTER(logits);
     REQUIRE_POINTER(labels);
     REQUIRE_ROWS(rows, classes, logits);
-    REQUIRE(isgreaterequal(smoothing, 0.0f) && smoothing <= 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,
-            "smoothing must be 0 to 1, got %g", (double)smoothing);
+    REQUIRE_0_TO_1(smoothing);
     for (size_t r = 0; r < rows; r++)
         REQUIRE(labels[r] == ignored || (labels[r] >= 0 && labels[r] < classes),
                 MLSTM_ERROR_INVALID_ARGUMENT,

@@ -47,4 +47,9 @@ static inline bool is_positive(float number)
             MLSTM_ERROR_INVALID_ARGUMENT,                                                          \
             "%s must be at least 0, below 1 and no denormal, got %g", #number, (double)(number))
 
+#define REQUIRE_0_TO_1(number)                                                                     \
+    REQUIRE(is_zero(number) || (is_positive(number) && (number) <= 1.0f),                          \
+            MLSTM_ERROR_INVALID_ARGUMENT, "%s must be 0 to 1 and no denormal, got %g", #number,    \
+            (double)(number))
+
 #endif

@@ -207,9 +207,7 @@ mlstm_status mlstm_sgd_create(const mlstm_stack *stack, float rate, float moment
     REQUIRE_POINTER(stack);
     REQUIRE_POINTER(optimizer);
     REQUIRE_FINITE(rate);
-    REQUIRE(is_zero(momentum) || (is_positive(momentum) && momentum <= 1.0f),
-            MLSTM_ERROR_INVALID_ARGUMENT, "momentum must be 0 to 1 and no denormal, got %g",
-            (double)momentum);
+    REQUIRE_0_TO_1(momentum);
     REQUIRE(nesterov == 0 || (nesterov == 1 && momentum > 0.0f), MLSTM_ERROR_INVALID_ARGUMENT,
             "nesterov must be 0, or 1 with a momentum; got %d with %g", nesterov, (double)momentum);
     mlstm_optimizer *made = create(stack, momentum > 0.0f ? &rule_momentum : &rule_sgd, rate, 0.0f);

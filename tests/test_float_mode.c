@@ -173,6 +173,8 @@ REFUSAL(tiny_max_norm, mlstm_grads_clip_norm(w.m->grads, 1e-39f, NULL))
 REFUSAL(tiny_param_norm, mlstm_grads_clip_param_norm(w.m->grads, 1e-39f))
 REFUSAL(tiny_limit, mlstm_grads_clip_value(w.m->grads, 1e-39f))
 REFUSAL(tiny_delta, mlstm_huber_loss(w.y, w.p, 4, 1e-39f, NULL, NULL))
+REFUSAL(tiny_smoothing, mlstm_softmax_cross_entropy_weighted(w.y, w.labels, NULL, ROWS, OUTPUTS, 3,
+                                                             1e-39f, NULL, NULL, NULL))
 REFUSAL(tiny_projection_clip, mlstm_cell_set_projection_clip(w.cell, 1e-39f))
 REFUSAL(tiny_cell_clip, mlstm_cell_set_cell_clip(w.cell, 1e-39f))
 REFUSAL(tiny_norm, mlstm_cell_set_norm(w.cell, MLSTM_NORM_GATES, 1e-39f))
@@ -204,8 +206,8 @@ static const struct call calls[] = {
 static const struct call tiny_settings[] = {
     ROW(tiny_momentum), ROW(tiny_decay), ROW(tiny_epsilon), ROW(tiny_weight_decay),
     ROW(tiny_max_norm), ROW(tiny_param_norm), ROW(tiny_limit), ROW(tiny_delta),
-    ROW(tiny_projection_clip), ROW(tiny_cell_clip), ROW(tiny_norm), ROW(tiny_zoneout_c),
-    ROW(tiny_zoneout_h), ROW(tiny_dropout), ROW(tiny_recurrent_dropout),
+    ROW(tiny_smoothing), ROW(tiny_projection_clip), ROW(tiny_cell_clip), ROW(tiny_norm),
+    ROW(tiny_zoneout_c), ROW(tiny_zoneout_h), ROW(tiny_dropout), ROW(tiny_recurrent_dropout),
 };
 
 /* Everything that the calls have made. */

@@ -40,9 +40,9 @@
  *   to them. Inputs and outputs of one call must not overlap unless the function says so. NaN and
  *   infinity in them are data, not errors: they pass through as arithmetic has it.
  * - **Floating point.** Numbers below 1.2e-38 (denormals) count as 0, and results that small become
- *   0, so nothing is slow; a setting that must be at least 0, or above it, cannot be one. Rounding
- *   is to nearest. The caller's rounding, traps and flags are as before after every call, but that
- *   the flag "inexact" may be raised.
+ *   0, so nothing is slow; as settings that must not be negative, such as a clip, they are refused.
+ *   Rounding is to nearest. The caller's rounding, traps and flags are as before after every call,
+ *   but that the flag "inexact" may be raised.
  * - **Ownership.** What `mlstm_X_create` makes, `mlstm_X_destroy` frees; it takes NULL. A stack
  *   takes over its cells. States, gradients and optimizers belong to the stack that they were made
  *   from (every function refuses those of another stack), but may be freed before or after it.
