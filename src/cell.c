@@ -212,6 +212,11 @@ int32_t mlstm_cell_output_size(const mlstm_cell *cell)
     return cell ? options_recurrent(&cell->options) * options_times(&cell->options) : 0;
 }
 
+int32_t mlstm_cell_output_c_size(const mlstm_cell *cell)
+{
+    return cell ? cell->options.hidden * options_times(&cell->options) : 0;
+}
+
 float mlstm_cell_forget_bias(const mlstm_cell *cell)
 {
     return cell ? cell->options.forget_bias : 0.0f;

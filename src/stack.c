@@ -131,6 +131,11 @@ mlstm_status mlstm_stack_set_readout(mlstm_stack *stack, int32_t outputs, int32_
     return MLSTM_OK;
 }
 
+int32_t mlstm_stack_readout(const mlstm_stack *stack)
+{
+    return stack ? stack->layout->sources : 0;
+}
+
 int32_t mlstm_stack_layer_count(const mlstm_stack *stack)
 {
     return stack ? stack->layout->layers : 0;

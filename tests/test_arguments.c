@@ -40,7 +40,7 @@ static struct seen {
     int32_t frozen;
     int64_t updates;
     int32_t steps, fresh_steps, full_steps, threads, training, params_count, outputs, input, hidden;
-    int32_t choices[11], d;
+    int32_t choices[11], d, readout;
     float rates[7];
     char out[sizeof out];
 } before, after;
@@ -85,6 +85,7 @@ static void look(struct seen *seen)
     seen->threads = mlstm_state_threads(state);
     seen->training = mlstm_state_training(state);
     seen->params_count = mlstm_stack_param_count(stack);
+    seen->readout = mlstm_stack_readout(stack);
     seen->outputs = mlstm_stack_output_size(stack);
     seen->input = mlstm_cell_input_size(cell);
     seen->hidden = mlstm_cell_hidden_size(cell);

@@ -74,17 +74,22 @@ static void the_output_has_a_size(void **state)
     mlstm_cell *cell;
     assert_ok(mlstm_cell_create(3, 5, &cell));
     assert_int_equal(mlstm_cell_output_size(cell), 5);
+    assert_int_equal(mlstm_cell_output_c_size(cell), 5);
     assert_ok(mlstm_cell_set_bidirectional(cell, MLSTM_MERGE_CONCAT));
     assert_int_equal(mlstm_cell_bidirectional(cell), MLSTM_MERGE_CONCAT);
     assert_int_equal(mlstm_cell_output_size(cell), 10);
+    assert_int_equal(mlstm_cell_output_c_size(cell), 10);
     assert_ok(mlstm_cell_set_projection(cell, 4));
     assert_int_equal(mlstm_cell_projection(cell), 4);
     assert_int_equal(mlstm_cell_output_size(cell), 8);
+    assert_int_equal(mlstm_cell_output_c_size(cell), 10);
     assert_int_equal(mlstm_cell_recurrent_size(cell), 4);
     assert_ok(mlstm_cell_set_bidirectional(cell, MLSTM_MERGE_SUM));
     assert_int_equal(mlstm_cell_output_size(cell), 4);
+    assert_int_equal(mlstm_cell_output_c_size(cell), 5);
     assert_ok(mlstm_cell_set_projection(cell, 0));
     assert_int_equal(mlstm_cell_output_size(cell), 5);
+    assert_int_equal(mlstm_cell_output_c_size(cell), 5);
     assert_int_equal(mlstm_cell_hidden_size(cell), 5);
     assert_int_equal(mlstm_cell_recurrent_size(cell), 5);
     mlstm_cell_destroy(cell);
@@ -98,9 +103,10 @@ static void null_is_answered(void **state)
     assert_int_equal(mlstm_cell_hidden_size(NULL), 0);
     assert_true(mlstm_cell_forget_bias(NULL) == 0.0f);
     static int32_t (*const choices[])(const mlstm_cell *) = {
-        mlstm_cell_recurrent_size, mlstm_cell_output_size,   mlstm_cell_biases,
-        mlstm_cell_peepholes,      mlstm_cell_projection,    mlstm_cell_coupled,
-        mlstm_cell_skip,           mlstm_cell_bidirectional, mlstm_cell_learned_state};
+        mlstm_cell_recurrent_size, mlstm_cell_output_size, mlstm_cell_output_c_size,
+        mlstm_cell_biases,         mlstm_cell_peepholes,   mlstm_cell_projection,
+        mlstm_cell_coupled,        mlstm_cell_skip,        mlstm_cell_bidirectional,
+        mlstm_cell_learned_state};
     for (size_t i = 0; i < COUNT(choices); i++)
         assert_int_equal(choices[i](NULL), 0);
     float epsilon = 1;

@@ -13,9 +13,11 @@ static void sizes_are_answered(void **state)
     mlstm_stack *stack = new_stack(&bare);
     assert_int_equal(mlstm_stack_layer_count(stack), 3);
     assert_int_equal(mlstm_stack_input_size(stack), 3);
+    assert_int_equal(mlstm_stack_readout(stack), 0);
     assert_int_equal(mlstm_stack_output_size(stack), 2);
     assert_int_equal(mlstm_stack_param_count(stack), 6);
     assert_ok(mlstm_stack_set_readout(stack, 4, MLSTM_READOUT_H));
+    assert_int_equal(mlstm_stack_readout(stack), MLSTM_READOUT_H);
     assert_int_equal(mlstm_stack_output_size(stack), 4);
     assert_int_equal(mlstm_stack_param_count(stack), 8);
     for (int32_t l = 0; l < 3; l++) {
@@ -31,6 +33,7 @@ static void null_is_answered(void **state)
 {
     (void)state;
     mlstm_stack_destroy(NULL);
+    assert_int_equal(mlstm_stack_readout(NULL), 0);
     assert_int_equal(mlstm_stack_layer_count(NULL), 0);
     assert_int_equal(mlstm_stack_input_size(NULL), 0);
     assert_int_equal(mlstm_stack_output_size(NULL), 0);
@@ -72,11 +75,37 @@ static void readout_params_follow_the_sources(void **state)
         struct shape shape = both;
         shape.sources = sources;
         mlstm_stack *stack = new_stack(&shape);
+        assert_int_equal(mlstm_stack_readout(stack), sources);
         assert_status(mlstm_stack_get_param(stack, "readout.kernel_c", values, 8),
                       sources & MLSTM_READOUT_C ? MLSTM_OK : MLSTM_ERROR_NOT_FOUND);
         assert_status(mlstm_stack_get_param(stack, "readout.kernel_h", values, 8),
                       sources & MLSTM_READOUT_H ? MLSTM_OK : MLSTM_ERROR_NOT_FOUND);
         assert_ok(mlstm_stack_get_param(stack, "readout.bias", values, 4));
+        mlstm_stack_destroy(stack);
+    }
+}
+
+/* Directions side by side or summed, with h narrower than c. */
+static void the_readout_is_as_wide_as_what_it_reads(void **state)
+{
+    (void)state;
+    for (int32_t merge = MLSTM_MERGE_NONE; merge <= MLSTM_MERGE_SUM; merge++) {
+        mlstm_cell *cell;
+        mlstm_stack *stack;
+        const char *name;
+        int32_t rank, shape[2];
+        assert_ok(mlstm_cell_create(3, 5, &cell));
+        assert_ok(mlstm_cell_set_projection(cell, 4));
+        assert_ok(mlstm_cell_set_bidirectional(cell, merge));
+        assert_ok(mlstm_stack_create(&cell, 1, &stack));
+        assert_ok(mlstm_stack_set_readout(stack, 2, MLSTM_READOUT_C | MLSTM_READOUT_H));
+        const int32_t bias = mlstm_stack_param_count(stack) - 1;
+        assert_ok(mlstm_stack_param_info(stack, bias - 2, &name, &rank, shape));
+        assert_string_equal(name, "readout.kernel_c");
+        assert_int_equal(shape[0], mlstm_cell_output_c_size(mlstm_stack_cell(stack, 0)));
+        assert_ok(mlstm_stack_param_info(stack, bias - 1, &name, &rank, shape));
+        assert_string_equal(name, "readout.kernel_h");
+        assert_int_equal(shape[0], mlstm_cell_output_size(mlstm_stack_cell(stack, 0)));
         mlstm_stack_destroy(stack);
     }
 }
@@ -192,6 +221,7 @@ int main(void)
         cmocka_unit_test(null_is_answered),
         cmocka_unit_test(params_are_described),
         cmocka_unit_test(readout_params_follow_the_sources),
+        cmocka_unit_test(the_readout_is_as_wide_as_what_it_reads),
         cmocka_unit_test(params_come_back),
         cmocka_unit_test(a_new_readout_keeps_the_layers),
         cmocka_unit_test(a_new_readout_retires_what_was_made),

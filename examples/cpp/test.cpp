@@ -209,8 +209,10 @@ void test_options()
     expect(below.peepholes() && below.projection() == 4 && below.projection_clip() == 3 &&
                below.cell_clip() == 5 && below.biases() == 2 && below.learned_state() &&
                below.bidirectional() == MLSTM_MERGE_CONCAT && below.recurrent_size() == 4 &&
-               below.output_size() == 8 && above.recurrent_size() == 8,
+               below.output_size() == 8 && below.output_c_size() == 12 &&
+               above.recurrent_size() == 8,
            "options of layer 0");
+    expect(stack.readout() == MLSTM_READOUT_H, "the readout's sources");
     float epsilon;
     std::int32_t what, mask;
     expect(above.coupled() && above.norm(&epsilon) == MLSTM_NORM_PRODUCTS && epsilon == 1e-5f &&

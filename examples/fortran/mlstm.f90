@@ -87,6 +87,7 @@ module mlstm
     contains
         procedure :: create => stack_create
         procedure :: set_readout => stack_set_readout
+        procedure :: readout => stack_readout
         procedure :: init => stack_init
         procedure :: init_param => stack_init_param
         procedure :: layer_count => stack_layer_count
@@ -375,6 +376,13 @@ contains
         call finish(c_stack_set_readout(self%handle, outputs, sources), stat, errmsg)
     end subroutine
 
+    ! What the readout reads, as set_readout takes it, or 0.
+    function stack_readout(self)
+        integer(c_int32_t) :: stack_readout
+        class(mlstm_stack), intent(in) :: self
+        stack_readout = c_stack_readout(self%handle)
+    end function
+
     subroutine stack_init(self, initializer, seed, stat, errmsg)
         class(mlstm_stack), intent(inout) :: self
         integer(c_int32_t), intent(in) :: initializer
@@ -435,10 +443,7 @@ contains
     function stack_top_c_size(self)
         integer(c_int32_t) :: stack_top_c_size
         class(mlstm_stack), intent(in) :: self
-        type(c_ptr) :: top
-        top = c_stack_cell(self%handle, self%layer_count() - 1)
-        stack_top_c_size = merge(2, 1, c_cell_bidirectional(top) == MLSTM_MERGE_CONCAT) * &
-            c_cell_hidden_size(top)
+        stack_top_c_size = c_cell_output_c_size(c_stack_cell(self%handle, self%layer_count() - 1))
     end function
 
     ! D, the same of h.

@@ -79,6 +79,9 @@ module mlstm_c
         function c_cell_output_size(cell) bind(C, name="mlstm_cell_output_size")
             import; integer(c_int32_t) :: c_cell_output_size; type(c_ptr), value :: cell
         end function
+        function c_cell_output_c_size(cell) bind(C, name="mlstm_cell_output_c_size")
+            import; integer(c_int32_t) :: c_cell_output_c_size; type(c_ptr), value :: cell
+        end function
         function c_cell_biases(cell) bind(C, name="mlstm_cell_biases")
             import; integer(c_int32_t) :: c_cell_biases; type(c_ptr), value :: cell
         end function
@@ -166,6 +169,9 @@ module mlstm_c
             character(kind=c_char), intent(in) :: name(*)
             integer(c_int32_t), value :: initializer; real(c_float), value :: a, b
             integer(c_int64_t), value :: seed
+        end function
+        function c_stack_readout(stack) bind(C, name="mlstm_stack_readout")
+            import; integer(c_int32_t) :: c_stack_readout; type(c_ptr), value :: stack
         end function
         function c_stack_layer_count(stack) bind(C, name="mlstm_stack_layer_count")
             import; integer(c_int32_t) :: c_stack_layer_count; type(c_ptr), value :: stack

@@ -242,6 +242,7 @@ contains
         integer(c_int32_t) :: stat
         character(200) :: errmsg
         call create_variants(stack)
+        call expect(stack%readout() == MLSTM_READOUT_H, "the readout's sources")
         call stack%options(0, below)
         call expect(below%biases == 2 .and. below%peepholes .and. below%projection == 4 .and. &
             near(below%projection_clip, 3.0) .and. near(below%cell_clip, 5.0) .and. &

@@ -192,6 +192,12 @@ func (stack *Stack) SetReadout(outputs int, sources Readout) error {
 	})
 }
 
+// Readout is what the readout reads, as SetReadout takes it, or 0.
+func (stack *Stack) Readout() Readout {
+	defer runtime.KeepAlive(stack)
+	return Readout(C.mlstm_stack_readout(stack.c))
+}
+
 func (stack *Stack) LayerCount() int {
 	defer runtime.KeepAlive(stack)
 	return int(C.mlstm_stack_layer_count(stack.c))

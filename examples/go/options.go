@@ -124,9 +124,9 @@ func (stack *Stack) Options(layer int) Options {
 	return optionsOf(C.mlstm_stack_cell(stack.c, size(layer)))
 }
 
-// Sizes are those of a cell: what it reads, its units, the numbers in h, and what it gives.
+// Sizes are a cell's: what it reads, its units, the numbers in h, what it gives, and c beside it.
 type Sizes struct {
-	Input, Hidden, Recurrent, Output int
+	Input, Hidden, Recurrent, Output, OutputC int
 }
 
 func (cell *Cell) Sizes() Sizes {
@@ -146,6 +146,7 @@ func sizesOf(cell *C.mlstm_cell) Sizes {
 		Hidden:    int(C.mlstm_cell_hidden_size(cell)),
 		Recurrent: int(C.mlstm_cell_recurrent_size(cell)),
 		Output:    int(C.mlstm_cell_output_size(cell)),
+		OutputC:   int(C.mlstm_cell_output_c_size(cell)),
 	}
 }
 
@@ -163,15 +164,12 @@ func (w widths) check(rows int, c, h []float32) error {
 // gives.
 func widthsOf(stack *Stack) (layers []widths, top widths) {
 	for layer := 0; layer < stack.LayerCount(); layer++ {
-		sizes, directions, merged := stack.Sizes(layer), 1, 1
-		switch stack.Options(layer).Bidirectional {
-		case MergeConcat:
-			directions, merged = 2, 2
-		case MergeSum:
+		sizes, directions := stack.Sizes(layer), 1
+		if stack.Options(layer).Bidirectional != MergeNone {
 			directions = 2
 		}
 		layers = append(layers, widths{directions * sizes.Hidden, directions * sizes.Recurrent})
-		top = widths{merged * sizes.Hidden, sizes.Output}
+		top = widths{sizes.OutputC, sizes.Output}
 	}
 	return layers, top
 }

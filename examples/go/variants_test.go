@@ -50,14 +50,15 @@ func TestOptionsAreThoseThatWereSet(t *testing.T) {
 	if none := stack.Options(2); none != (Options{}) {
 		t.Errorf("a layer that is not there has %+v", none)
 	}
-	for layer, expected := range []Sizes{{2, 6, 4, 8}, {8, 8, 8, 8}, {}} {
+	for layer, expected := range []Sizes{{2, 6, 4, 8, 12}, {8, 8, 8, 8, 8}, {}} {
 		if sizes := stack.Sizes(layer); sizes != expected {
 			t.Errorf("layer %d has %+v", layer, sizes)
 		}
 	}
-	if sizes := cell.Sizes(); sizes != (Sizes{1, 1, 1, 1}) {
+	if sizes := cell.Sizes(); sizes != (Sizes{1, 1, 1, 1, 1}) {
 		t.Errorf("a new cell has %+v", sizes)
 	}
+	expectEqual(t, "what the readout reads", stack.Readout(), ReadoutH)
 	must(stack.GetParam("layer0.reverse.projection", make([]float32, 6*4)))
 	plain.Dropout = 1
 	expectError(t, cell.SetOptions(plain), InvalidArgument, "rate")

@@ -43,6 +43,7 @@ for (const prototype of [
     'int32_t mlstm_cell_hidden_size(mlstm_cell *cell)',
     'int32_t mlstm_cell_recurrent_size(mlstm_cell *cell)',
     'int32_t mlstm_cell_output_size(mlstm_cell *cell)',
+    'int32_t mlstm_cell_output_c_size(mlstm_cell *cell)',
     'float mlstm_cell_forget_bias(mlstm_cell *cell)',
     'int32_t mlstm_cell_biases(mlstm_cell *cell)',
     'int32_t mlstm_cell_peepholes(mlstm_cell *cell)',
@@ -60,6 +61,7 @@ for (const prototype of [
     'int32_t mlstm_stack_create(mlstm_cell **cells, int32_t count, _Out_ mlstm_stack **stack)',
     'void mlstm_stack_destroy(mlstm_stack *stack)',
     'int32_t mlstm_stack_set_readout(mlstm_stack *stack, int32_t outputs, int32_t sources)',
+    'int32_t mlstm_stack_readout(mlstm_stack *stack)',
     'int32_t mlstm_stack_layer_count(mlstm_stack *stack)',
     'mlstm_cell *mlstm_stack_cell(mlstm_stack *stack, int32_t layer)',
     'int32_t mlstm_stack_input_size(mlstm_stack *stack)',
@@ -301,6 +303,7 @@ function sizesOf(cell) {
         hidden: c.cell_hidden_size(cell),
         recurrent: c.cell_recurrent_size(cell),
         output: c.cell_output_size(cell),
+        outputC: c.cell_output_c_size(cell),
     };
 }
 
@@ -312,11 +315,10 @@ function widthsOf(stack) {
     const layers = [];
     let top;
     for (let layer = 0; layer < stack.layerCount; layer++) {
-        const { hidden, recurrent, output } = stack.sizes(layer);
-        const merge = stack.options(layer).bidirectional;
-        const directions = merge === Merge.NONE ? 1 : 2;
+        const { hidden, recurrent, output, outputC } = stack.sizes(layer);
+        const directions = stack.options(layer).bidirectional === Merge.NONE ? 1 : 2;
         layers.push({ c: directions * hidden, h: directions * recurrent });
-        top = { c: merge === Merge.CONCAT ? 2 * hidden : hidden, h: output };
+        top = { c: outputC, h: output };
     }
     return { layers, top };
 }
@@ -388,6 +390,11 @@ export class Stack extends Handle {
 
     setReadout(outputs, sources) {
         check(c.stack_set_readout(Stack.pointer(this), int32(outputs), int32(sources)));
+    }
+
+    /** What the readout reads, as setReadout() takes it, or 0. */
+    get readout() {
+        return c.stack_readout(Stack.pointer(this));
     }
 
     get layerCount() {

@@ -143,10 +143,12 @@ test('options are those that were set', () => {
     assert.deepEqual(stack.options(1), { ...plain, ...aboveOptions });
     assert.deepEqual(new Cell(1, 1, stack.options(1)).options, stack.options(1));
     assert.throws(() => stack.options(2), { code: 'MLSTM_ERROR_INVALID_ARGUMENT' });
-    assert.deepEqual(stack.sizes(0), { input: 2, hidden: 6, recurrent: 4, output: 8 });
-    assert.deepEqual(stack.sizes(1), { input: 8, hidden: 8, recurrent: 8, output: 8 });
-    assert.deepEqual(stack.sizes(2), { input: 0, hidden: 0, recurrent: 0, output: 0 });
-    assert.deepEqual(new Cell(3, 2).sizes, { input: 3, hidden: 2, recurrent: 2, output: 2 });
+    assert.deepEqual(stack.sizes(0), { input: 2, hidden: 6, recurrent: 4, output: 8, outputC: 12 });
+    assert.deepEqual(stack.sizes(1), { input: 8, hidden: 8, recurrent: 8, output: 8, outputC: 8 });
+    assert.deepEqual(stack.sizes(2), { input: 0, hidden: 0, recurrent: 0, output: 0, outputC: 0 });
+    assert.deepEqual(new Cell(3, 2).sizes,
+        { input: 3, hidden: 2, recurrent: 2, output: 2, outputC: 2 });
+    assert.equal(stack.readout, Readout.H);
     stack.getParam('layer0.reverse.projection', new Float32Array(6 * 4));
     assert.throws(() => new Cell(1, 1, { dropout: [1, Mask.STEP] }), /rate/);
     assert.throws(() => new Cell(1, 1, { projection: 1.5 }), RangeError);

@@ -41,6 +41,7 @@ int32_t mlstm_cell_input_size(const mlstm_cell *cell);
 int32_t mlstm_cell_hidden_size(const mlstm_cell *cell);
 int32_t mlstm_cell_recurrent_size(const mlstm_cell *cell);
 int32_t mlstm_cell_output_size(const mlstm_cell *cell);
+int32_t mlstm_cell_output_c_size(const mlstm_cell *cell);
 float mlstm_cell_forget_bias(const mlstm_cell *cell);
 int32_t mlstm_cell_biases(const mlstm_cell *cell);
 int32_t mlstm_cell_peepholes(const mlstm_cell *cell);
@@ -59,6 +60,7 @@ int32_t mlstm_cell_learned_state(const mlstm_cell *cell);
 mlstm_status mlstm_stack_create(mlstm_cell *const *cells, int32_t count, mlstm_stack **stack);
 void mlstm_stack_destroy(mlstm_stack *stack);
 mlstm_status mlstm_stack_set_readout(mlstm_stack *stack, int32_t outputs, int32_t sources);
+int32_t mlstm_stack_readout(const mlstm_stack *stack);
 int32_t mlstm_stack_layer_count(const mlstm_stack *stack);
 const mlstm_cell *mlstm_stack_cell(const mlstm_stack *stack, int32_t layer);
 int32_t mlstm_stack_input_size(const mlstm_stack *stack);
@@ -288,8 +290,8 @@ for _, option in ipairs {
 end
 
 for _, name in ipairs {
-    "input_size", "hidden_size", "recurrent_size", "output_size", "forget_bias", "biases",
-    "projection", "projection_clip", "cell_clip", "skip", "bidirectional",
+    "input_size", "hidden_size", "recurrent_size", "output_size", "output_c_size", "forget_bias",
+    "biases", "projection", "projection_clip", "cell_clip", "skip", "bidirectional",
 } do
     local get = C["mlstm_cell_" .. name]
     cell[name] = function(self) return get(self.handle) end
@@ -347,6 +349,9 @@ function stack:set_readout(outputs, sources)
     check(C.mlstm_stack_set_readout(self.handle, outputs, sources))
 end
 
+-- What the readout reads, as set_readout takes it, or 0.
+function stack:readout() return C.mlstm_stack_readout(self.handle) end
+
 function stack:init(initializer, seed) check(C.mlstm_stack_init(self.handle, initializer, seed)) end
 
 function stack:init_param(name, initializer, a, b, seed)
@@ -402,11 +407,10 @@ function stack:forward(stream, x, steps, y)
                           steps, sized("y", y, rows * self:output_size())))
 end
 
--- C, which is twice H where both directions are concatenated, and D of the top layer.
+-- C and D of the top layer.
 local function top_sizes(model)
     local top = C.mlstm_stack_cell(model.handle, model:layer_count() - 1)
-    local cells = C.mlstm_cell_bidirectional(top) == mlstm.MERGE_CONCAT and 2 or 1
-    return cells * C.mlstm_cell_hidden_size(top), C.mlstm_cell_output_size(top)
+    return C.mlstm_cell_output_c_size(top), C.mlstm_cell_output_size(top)
 end
 
 -- H and P of a layer, twice that in both directions.

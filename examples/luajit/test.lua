@@ -101,10 +101,11 @@ end
 local function test_options()
     local stack = create_variants()
     local below, above = stack:cell(0), stack:cell(1)
-    expect_equal({2, true, 4, 3, 5, mlstm.MERGE_CONCAT, true, 4, 8}, below:biases(),
+    expect_equal({2, true, 4, 3, 5, mlstm.MERGE_CONCAT, true, 4, 8, 12}, below:biases(),
                  below:peepholes(), below:projection(), below:projection_clip(), below:cell_clip(),
                  below:bidirectional(), below:learned_state(), below:recurrent_size(),
-                 below:output_size())
+                 below:output_size(), below:output_c_size())
+    assert(stack:readout() == mlstm.READOUT_H)
     expect_equal({mlstm.NORM_PRODUCTS, 0.125}, above:norm())
     expect_equal({0.25, 0.125}, above:zoneout())
     expect_equal({0.125, mlstm.MASK_SEQUENCE}, above:dropout())

@@ -122,8 +122,9 @@ class Test(unittest.TestCase):
         below, above = stack.layers
         self.assertEqual((below.biases, below.peepholes, below.projection, below.projection_clip,
                           below.cell_clip, below.bidirectional, below.learned_state,
-                          below.recurrent_size, below.output_size),
-                         (2, 1, 4, 3, 5, mlstm.MERGE_CONCAT, 1, 4, 8))
+                          below.recurrent_size, below.output_size, below.output_c_size),
+                         (2, 1, 4, 3, 5, mlstm.MERGE_CONCAT, 1, 4, 8, 12))
+        self.assertEqual(stack.readout, mlstm.READOUT_H)
         self.assertEqual((above.coupled, above.norm, above.zoneout, above.dropout,
                           above.recurrent_dropout, above.skip),
                          (1, (mlstm.NORM_PRODUCTS, 0.125), (0.25, 0.125),

@@ -47,7 +47,8 @@ extern "C" {
  *     y  = h', or with what the layer read:              mlstm_cell_set_skip, _set_bidirectional
  *
  * Letters: `I` inputs, `H` hidden units, `P` numbers in h: the projection's, or H without one; `D`
- * numbers in y: P, or 2P where both directions are concatenated.
+ * numbers in y: P, or 2P where both directions are concatenated; `C` numbers in the c beside it: H,
+ * or 2H there.
  *
  * An option takes part in a pass at once and costs nothing where it is not set. Those that are
  * random (dropout, zoneout) are at work in a state whose training behaviour is on, see
@@ -276,6 +277,9 @@ MLSTM_API int32_t mlstm_cell_recurrent_size(const mlstm_cell *cell);
 
 /** `D`, how many numbers the layer gives for each row and step; 0 for NULL. */
 MLSTM_API int32_t mlstm_cell_output_size(const mlstm_cell *cell);
+
+/** `C`, how many numbers of c it gives as the top one (`mlstm_state_get_top`); 0 for NULL. */
+MLSTM_API int32_t mlstm_cell_output_c_size(const mlstm_cell *cell);
 
 /** The forget bias of the layer; 0 for NULL. */
 MLSTM_API float mlstm_cell_forget_bias(const mlstm_cell *cell);

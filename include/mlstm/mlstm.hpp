@@ -132,8 +132,7 @@ inline counts top_counts(const mlstm_stack *stack, std::int32_t batch, std::int3
 {
     const mlstm_cell *top = mlstm_stack_cell(stack, mlstm_stack_layer_count(stack) - 1);
     const std::size_t rows = product(batch, steps);
-    const int cells = mlstm_cell_bidirectional(top) == MLSTM_MERGE_CONCAT ? 2 : 1;
-    return {rows * product(cells, mlstm_cell_hidden_size(top)),
+    return {rows * product(1, mlstm_cell_output_c_size(top)),
             rows * product(1, mlstm_cell_output_size(top))};
 }
 
@@ -178,6 +177,7 @@ public:
     std::int32_t hidden_size() const noexcept { return mlstm_cell_hidden_size(self()); }
     std::int32_t recurrent_size() const noexcept { return mlstm_cell_recurrent_size(self()); }
     std::int32_t output_size() const noexcept { return mlstm_cell_output_size(self()); }
+    std::int32_t output_c_size() const noexcept { return mlstm_cell_output_c_size(self()); }
     float forget_bias() const noexcept { return mlstm_cell_forget_bias(self()); }
     std::int32_t biases() const noexcept { return mlstm_cell_biases(self()); }
     bool peepholes() const noexcept { return mlstm_cell_peepholes(self()) != 0; }
@@ -313,6 +313,7 @@ public:
     {
         detail::check(mlstm_stack_set_readout(handle(), outputs, sources));
     }
+    std::int32_t readout() const noexcept { return mlstm_stack_readout(handle()); }
     void init(std::int32_t initializer, std::uint64_t seed)
     {
         detail::check(mlstm_stack_init(handle(), initializer, seed));

@@ -23,7 +23,8 @@ extern "C" {
  *
  * In a pass the stack is only read; what it computes lives in the state. `O` is
  * ::mlstm_stack_output_size: the outputs of the readout, or, in a stack without one, D of the top
- * layer, whose output is then y.
+ * layer, whose output is then y. D and C of a layer are ::mlstm_cell_output_size and
+ * ::mlstm_cell_output_c_size.
  *
  * @{ */
 

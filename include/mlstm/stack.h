@@ -137,6 +137,9 @@ MLSTM_API void mlstm_stack_destroy(mlstm_stack *stack);
 MLSTM_API mlstm_status mlstm_stack_set_readout(mlstm_stack *stack, int32_t outputs,
                                                int32_t sources);
 
+/** What the readout reads, as ::mlstm_stack_set_readout takes it, 0 without one; 0 for NULL. */
+MLSTM_API int32_t mlstm_stack_readout(const mlstm_stack *stack);
+
 /** `L`; 0 for NULL. */
 MLSTM_API int32_t mlstm_stack_layer_count(const mlstm_stack *stack);
 

@@ -17,11 +17,11 @@ extern "C" {
  * @{ */
 
 #define MLSTM_VERSION_MAJOR 0 /**< Raised when a program has to be changed or compiled again. */
-#define MLSTM_VERSION_MINOR 2 /**< Raised when something is added. */
+#define MLSTM_VERSION_MINOR 3 /**< Raised when something is added. */
 #define MLSTM_VERSION_PATCH 0 /**< Raised when something is mended. */
 
 /**
- * The version of the library that is linked, as "0.2.0"; may differ from the header's where the
+ * The version of the library that is linked, as "0.3.0"; may differ from the header's where the
  * library is shared.
  *
  * @return a string that lives as long as the library

@@ -62,6 +62,7 @@ class _Described:
     hidden_size = property(library.mlstm_cell_hidden_size)
     recurrent_size = property(library.mlstm_cell_recurrent_size)
     output_size = property(library.mlstm_cell_output_size)
+    output_c_size = property(library.mlstm_cell_output_c_size)
     forget_bias = property(library.mlstm_cell_forget_bias)
     biases = property(library.mlstm_cell_biases)
     peepholes = property(library.mlstm_cell_peepholes)
@@ -144,8 +145,7 @@ class Layer(_Described):
 
     def _top_sizes(self):
         """C and D."""
-        cells = 2 if self.bidirectional == MERGE_CONCAT else 1
-        return cells * self.hidden_size, self.output_size
+        return self.output_c_size, self.output_size
 
 
 class Stack(_Handle):
@@ -160,6 +160,11 @@ class Stack(_Handle):
 
     def set_readout(self, outputs, sources=READOUT_H):
         library.mlstm_stack_set_readout(self, outputs, sources)
+
+    @property
+    def readout(self):
+        """READOUT_... or both; 0 without one."""
+        return library.mlstm_stack_readout(self)
 
     def init(self, initializer=GLOROT_UNIFORM, seed=0):
         library.mlstm_stack_init(self, initializer, seed)

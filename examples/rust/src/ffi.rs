@@ -46,6 +46,7 @@ extern "C" {
     pub fn mlstm_cell_hidden_size(cell: *const Cell) -> i32;
     pub fn mlstm_cell_recurrent_size(cell: *const Cell) -> i32;
     pub fn mlstm_cell_output_size(cell: *const Cell) -> i32;
+    pub fn mlstm_cell_output_c_size(cell: *const Cell) -> i32;
     pub fn mlstm_cell_forget_bias(cell: *const Cell) -> f32;
     pub fn mlstm_cell_biases(cell: *const Cell) -> i32;
     pub fn mlstm_cell_peepholes(cell: *const Cell) -> i32;
@@ -68,6 +69,7 @@ extern "C" {
     ) -> Status;
     pub fn mlstm_stack_destroy(stack: *mut Stack);
     pub fn mlstm_stack_set_readout(stack: *mut Stack, outputs: i32, sources: i32) -> Status;
+    pub fn mlstm_stack_readout(stack: *const Stack) -> i32;
     pub fn mlstm_stack_layer_count(stack: *const Stack) -> i32;
     pub fn mlstm_stack_cell(stack: *const Stack, layer: i32) -> *const Cell;
     pub fn mlstm_stack_input_size(stack: *const Stack) -> i32;

@@ -223,7 +223,7 @@ impl Cell {
 }
 
 /// What the readout reads of the top layer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readout {
     C = 1,
     H = 2,
@@ -303,6 +303,13 @@ impl Stack {
 
     pub fn set_readout(&mut self, outputs: usize, sources: Readout) -> Result<()> {
         check(unsafe { ffi::mlstm_stack_set_readout(self.0, size(outputs), sources as i32) })
+    }
+
+    /// What the readout reads; `None` without one.
+    pub fn readout(&self) -> Option<Readout> {
+        let sources = unsafe { ffi::mlstm_stack_readout(self.0) };
+        let all = [Readout::C, Readout::H, Readout::Both];
+        all.into_iter().find(|each| *each as i32 == sources)
     }
 
     pub fn input_size(&self) -> usize {

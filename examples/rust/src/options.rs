@@ -149,13 +149,14 @@ impl Options {
     }
 }
 
-/// The sizes of a cell: what it reads, its units, the numbers in h, and what it gives.
+/// The sizes of a cell: what it reads, its units, the numbers in h, what it gives, and c beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     pub input: usize,
     pub hidden: usize,
     pub recurrent: usize,
     pub output: usize,
+    pub output_c: usize,
 }
 
 impl Sizes {
@@ -167,6 +168,7 @@ impl Sizes {
                 hidden: ffi::mlstm_cell_hidden_size(cell) as usize,
                 recurrent: ffi::mlstm_cell_recurrent_size(cell) as usize,
                 output: ffi::mlstm_cell_output_size(cell) as usize,
+                output_c: ffi::mlstm_cell_output_c_size(cell) as usize,
             }
         }
     }
@@ -185,14 +187,13 @@ impl Widths {
         let mut widths = Widths::default();
         for cell in (0..stack.layer_count()).filter_map(|layer| stack.cell(layer)) {
             let sizes = Sizes::of(cell);
-            let (directions, merged) = match Options::of(cell).bidirectional {
-                Merge::None => (1, 1),
-                Merge::Concat => (2, 2),
-                Merge::Sum => (2, 1),
+            let directions = match Options::of(cell).bidirectional {
+                Merge::None => 1,
+                Merge::Concat | Merge::Sum => 2,
             };
             let state = (directions * sizes.hidden, directions * sizes.recurrent);
             widths.layers.push(state);
-            widths.top = (merged * sizes.hidden, sizes.output);
+            widths.top = (sizes.output_c, sizes.output);
         }
         widths
     }

@@ -50,11 +50,15 @@ fn options_are_those_that_were_set() -> Result<()> {
     assert_eq!((below.projection, below.bidirectional), (4, Merge::Concat));
     assert_eq!(stack.options(1), Some(above_options(plain)));
     assert_eq!(stack.options(2), None);
-    let sizes = |cell: Sizes| [cell.input, cell.hidden, cell.recurrent, cell.output];
-    assert_eq!(stack.sizes(0).map(sizes), Some([2, 6, 4, 8]));
-    assert_eq!(stack.sizes(1).map(sizes), Some([8; 4]));
+    let sizes = |cell: Sizes| {
+        [cell.input, cell.hidden, cell.recurrent, cell.output, cell.output_c]
+    };
+    assert_eq!(stack.sizes(0).map(sizes), Some([2, 6, 4, 8, 12]));
+    assert_eq!(stack.sizes(1).map(sizes), Some([8; 5]));
     assert_eq!(stack.sizes(2), None);
-    assert_eq!(sizes(Cell::new(3, 2)?.sizes()), [3, 2, 2, 2]);
+    assert_eq!(sizes(Cell::new(3, 2)?.sizes()), [3, 2, 2, 2, 2]);
+    assert_eq!(stack.readout(), Some(Readout::H));
+    assert_eq!(Stack::new(vec![Cell::new(1, 1)?])?.readout(), None);
     stack.get_param("layer0.reverse.projection", &mut [0.0; 6 * 4])?;
     let mut cell = Cell::new(1, 1)?;
     let refused = cell.set_options(&Options {

@@ -58,6 +58,7 @@ final class LibMlstm {
     static native int mlstm_cell_hidden_size(Pointer cell);
     static native int mlstm_cell_recurrent_size(Pointer cell);
     static native int mlstm_cell_output_size(Pointer cell);
+    static native int mlstm_cell_output_c_size(Pointer cell);
     static native float mlstm_cell_forget_bias(Pointer cell);
     static native int mlstm_cell_biases(Pointer cell);
     static native int mlstm_cell_peepholes(Pointer cell);
@@ -76,6 +77,7 @@ final class LibMlstm {
     static native int mlstm_stack_create(Pointer cells, int count, PointerByReference stack);
     static native void mlstm_stack_destroy(Pointer stack);
     static native int mlstm_stack_set_readout(Pointer stack, int outputs, int sources);
+    static native int mlstm_stack_readout(Pointer stack);
     static native int mlstm_stack_layer_count(Pointer stack);
     static native Pointer mlstm_stack_cell(Pointer stack, int layer);
     static native int mlstm_stack_input_size(Pointer stack);

@@ -58,6 +58,13 @@ public final class Stack extends Handle {
         check(LibMlstm.mlstm_stack_set_readout(pointer(), outputs, sources.ordinal() + 1), this);
     }
 
+    /** What the readout reads; null without one. */
+    public Readout readout() {
+        int sources = LibMlstm.mlstm_stack_readout(pointer());
+        reachabilityFence(this);
+        return sources == 0 ? null : Readout.values()[sources - 1];
+    }
+
     public int layerCount() {
         int count = LibMlstm.mlstm_stack_layer_count(pointer());
         reachabilityFence(this);

@@ -14,9 +14,7 @@ record Widths(int c, int h) {
 
     /** Of what the top layer gives. */
     static Widths ofTop(Stack stack) {
-        int top = stack.layerCount() - 1;
-        Sizes sizes = stack.sizes(top);
-        int merged = stack.options(top).bidirectional == Merge.CONCAT ? 2 : 1;
-        return new Widths(merged * sizes.hidden(), sizes.output());
+        Sizes sizes = stack.sizes(stack.layerCount() - 1);
+        return new Widths(sizes.outputC(), sizes.output());
     }
 }

@@ -69,9 +69,12 @@ class VariantsTest {
             List.of(above.dropout, above.dropoutMask, above.recurrentDropout,
                 above.recurrentDropoutWhat, above.recurrentDropoutMask));
         assertRefused(Status.INVALID_ARGUMENT, () -> stack.options(2));
-        assertEquals(List.of(new Sizes(2, 6, 4, 8), new Sizes(8, 8, 8, 8), new Sizes(0, 0, 0, 0)),
+        assertEquals(List.of(new Sizes(2, 6, 4, 8, 12), new Sizes(8, 8, 8, 8, 8),
+                new Sizes(0, 0, 0, 0, 0)),
             List.of(stack.sizes(0), stack.sizes(1), stack.sizes(2)));
-        assertEquals(new Sizes(3, 2, 2, 2), new Cell(3, 2).sizes());
+        assertEquals(new Sizes(3, 2, 2, 2, 2), new Cell(3, 2).sizes());
+        assertEquals(Stack.Readout.H, stack.readout());
+        assertEquals(null, new Stack(new Cell(1, 1)).readout());
         stack.getParam("layer0.reverse.projection", Buffers.floats(6 * 4));
         plain.dropout = 1;
         assertRefused(Status.INVALID_ARGUMENT, () -> new Cell(1, 1).setOptions(plain));
