@@ -25,7 +25,7 @@ soname=$(echo "$dynamic" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
 needed=$(echo "$dynamic" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 for name in $needed; do
     case $name in
-    libc.so.* | libm.so.* | ld-linux*.so.*) ;;
+    libc.so.* | libm.so.* | libpthread.so.* | ld-linux*.so.*) ;;
     *) fail "needs $name" ;;
     esac
 done
