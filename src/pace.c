@@ -138,8 +138,8 @@ void pace_run(struct pace *pace, struct team *team, int32_t threads, int32_t ste
     const bool timed = pace_is_timed(pace);
     const int64_t begin = timed ? now() : 0;
     bool shared = pace_is_shared(pace);
-    if (shared && !worth_waking && !team_is_awake(team)) {
-        team_wake(team);
+    if (shared && !worth_waking && !team_is_awake(team, threads)) {
+        team_wake(team, threads);
         shared = false;
     }
     team_run(team, shared ? threads : 1, work, context);

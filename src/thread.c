@@ -15,28 +15,36 @@
 /* How often to look before going to sleep: for about as long as it takes to be woken, some 50 microseconds. */
 #define LOOKS 5000
 
+/* Threads that wait for the same and have looked long enough. */
+struct sleepers {
+    atomic_int count;
+    atomic_bool slept; /* somebody, since it was last asked */
+    pthread_cond_t wake;
+};
+
 struct helper {
     struct team *team;
     pthread_t thread;
     int32_t index;
+
+    _Alignas(64) atomic_uint passes; /* that it was called to */
+    struct sleepers sleepers;        /* itself, between them or before it has begun */
 };
 
 struct team {
     mlstm_allocator allocator;
     pid_t process;
     int32_t threads;
-    struct helper *helpers;
+    struct helper *helpers; /* from the second on: the first is the thread that calls */
     pthread_mutex_t mutex;
-    pthread_cond_t wake;
     bool ending; /* under the mutex */
 
+    /* Of this pass; helpers without a part in it know nothing of it. */
     void (*work)(void *context, struct worker *worker);
     void *context;
-    int32_t running;       /* threads in this pass */
-    atomic_uint pass;      /* its number */
-    atomic_int unfinished; /* helpers that are not done with it */
-    atomic_int sleeping;   /* threads that wait for `wake`, or have not begun */
-    atomic_bool slept;     /* somebody, in a pass */
+    int32_t running;
+    atomic_uint unfinished;   /* helpers that are not done with it */
+    struct sleepers sleepers; /* in it */
 
     _Alignas(64) atomic_int arrived;
     _Alignas(64) atomic_uint meeting;
@@ -51,57 +59,39 @@ static void pause_processor(void)
 #endif
 }
 
-typedef bool condition(struct team *team, unsigned number);
-
-static bool pass_is_over(struct team *team, unsigned number)
-{
-    (void)number;
-    return atomic_load(&team->unfinished) == 0;
-}
-
-static bool meeting_is_over(struct team *team, unsigned number)
-{
-    return atomic_load(&team->meeting) != number;
-}
-
-static bool pass_has_come(struct team *team, unsigned number)
-{
-    return atomic_load(&team->pass) != number;
-}
-
-static bool look(struct team *team, condition *holds, unsigned number)
+static bool look(const atomic_uint *value, unsigned last)
 {
     for (int i = 0; i < LOOKS; i++) {
-        if (holds(team, number))
+        if (atomic_load(value) != last)
             return true;
         pause_processor();
     }
     return false;
 }
 
-/* Until the condition holds or the team ends. Whoever makes it hold calls wake_sleepers. */
-static void wait_for(struct team *team, condition *holds, unsigned number)
+/* Until the value is no longer `last` or the team ends. Whoever changes it wakes these sleepers. */
+static void wait_for(struct team *team, struct sleepers *sleepers, const atomic_uint *value,
+                     unsigned last)
 {
     bool ending = false;
-    while (!ending && !look(team, holds, number)) {
-        if (holds != pass_has_come)
-            atomic_store_explicit(&team->slept, true, memory_order_relaxed);
+    while (!ending && !look(value, last)) {
+        atomic_store_explicit(&sleepers->slept, true, memory_order_relaxed);
         pthread_mutex_lock(&team->mutex);
-        atomic_fetch_add(&team->sleeping, 1);
-        if (!team->ending && !holds(team, number))
-            pthread_cond_wait(&team->wake, &team->mutex);
-        atomic_fetch_sub(&team->sleeping, 1);
+        atomic_fetch_add(&sleepers->count, 1);
+        if (!team->ending && atomic_load(value) == last)
+            pthread_cond_wait(&sleepers->wake, &team->mutex);
+        atomic_fetch_sub(&sleepers->count, 1);
         ending = team->ending;
         pthread_mutex_unlock(&team->mutex);
     }
 }
 
-static void wake_sleepers(struct team *team)
+static void wake(struct team *team, struct sleepers *sleepers)
 {
-    if (atomic_load(&team->sleeping) == 0)
+    if (atomic_load(&sleepers->count) == 0)
         return;
     pthread_mutex_lock(&team->mutex);
-    pthread_cond_broadcast(&team->wake);
+    pthread_cond_broadcast(&sleepers->wake);
     pthread_mutex_unlock(&team->mutex);
 }
 
@@ -112,45 +102,49 @@ void worker_meet(struct worker *worker)
     if (atomic_fetch_add(&team->arrived, 1) + 1 == worker->count) {
         atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
         atomic_store(&team->meeting, meeting + 1);
-        wake_sleepers(team);
+        wake(team, &team->sleepers);
     } else {
-        wait_for(team, meeting_is_over, meeting);
+        wait_for(team, &team->sleepers, &team->meeting, meeting);
     }
 }
 
-/* Waits for a pass after `last`. False when the team ends. */
-static bool next_pass(struct team *team, unsigned last)
+/* Waits until the helper is called to a pass after `last`. False when the team ends. */
+static bool next_pass(struct helper *helper, unsigned last)
 {
-    wait_for(team, pass_has_come, last);
-    return pass_has_come(team, last);
+    wait_for(helper->team, &helper->sleepers, &helper->passes, last);
+    return atomic_load(&helper->passes) != last;
 }
 
 static void *help(void *argument)
 {
     struct helper *helper = argument;
     struct team *team = helper->team;
-    unsigned pass = 0;
     (void)float_mode_enter();
-    atomic_fetch_sub(&team->sleeping, 1);
-    while (next_pass(team, pass)) {
-        pass++;
+    atomic_fetch_sub(&helper->sleepers.count, 1);
+    for (unsigned pass = 0; next_pass(helper, pass); pass++) {
         struct worker worker = {helper->index, team->running, team};
-        if (worker.index < worker.count)
-            team->work(team->context, &worker);
+        team->work(team->context, &worker);
         if (atomic_fetch_sub(&team->unfinished, 1) == 1)
-            wake_sleepers(team);
+            wake(team, &team->sleepers);
     }
     return NULL;
 }
 
-/* Ends the first `count` helpers. */
-static void end_helpers(struct team *team, int32_t count)
+/* Of the first `threads` threads. */
+static void wake_helpers(struct team *team, int32_t threads)
+{
+    for (int32_t i = 1; i < threads; i++)
+        wake(team, &team->helpers[i].sleepers);
+}
+
+/* Ends those of the first `threads` threads. */
+static void end_helpers(struct team *team, int32_t threads)
 {
     pthread_mutex_lock(&team->mutex);
     team->ending = true;
-    pthread_cond_broadcast(&team->wake);
     pthread_mutex_unlock(&team->mutex);
-    for (int32_t i = 0; i < count; i++)
+    wake_helpers(team, threads);
+    for (int32_t i = 1; i < threads; i++)
         pthread_join(team->helpers[i].thread, NULL);
 }
 
@@ -163,11 +157,12 @@ static int start_helpers(struct team *team)
     int error = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (error)
         return error;
-    int32_t started = 0;
-    for (; !error && started < team->threads - 1; started += !error) {
+    int32_t started = 1;
+    for (; !error && started < team->threads; started += !error) {
         struct helper *helper = &team->helpers[started];
-        *helper = (struct helper){.team = team, .index = started + 1};
-        atomic_fetch_add(&team->sleeping, 1);
+        helper->team = team;
+        helper->index = started;
+        atomic_store(&helper->sleepers.count, 1);
         error = pthread_create(&helper->thread, NULL, help, helper);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -185,9 +180,11 @@ static bool has_helpers(const struct team *team)
 static void team_free(struct team *team)
 {
     const mlstm_allocator allocator = team->allocator;
-    /* In a child process helpers still seem to wait for the condition, which could not be destroyed. */
+    /* In a child process helpers still seem to wait for conditions, which could not be destroyed. */
     if (has_helpers(team)) {
-        pthread_cond_destroy(&team->wake);
+        for (int32_t i = 1; i < team->threads; i++)
+            pthread_cond_destroy(&team->helpers[i].sleepers.wake);
+        pthread_cond_destroy(&team->sleepers.wake);
         pthread_mutex_destroy(&team->mutex);
     }
     release(&allocator, team->helpers);
@@ -209,7 +206,9 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
     made->threads = threads;
     made->helpers = helpers;
     pthread_mutex_init(&made->mutex, NULL);
-    pthread_cond_init(&made->wake, NULL);
+    pthread_cond_init(&made->sleepers.wake, NULL);
+    for (int32_t i = 1; i < threads; i++)
+        pthread_cond_init(&helpers[i].sleepers.wake, NULL);
     const int error = start_helpers(made);
     if (error) {
         team_free(made);
@@ -226,25 +225,29 @@ void team_destroy(struct team *team)
     if (!team)
         return;
     if (has_helpers(team))
-        end_helpers(team, team->threads - 1);
+        end_helpers(team, team->threads);
     team_free(team);
 }
 
-bool team_is_awake(const struct team *team)
+bool team_is_awake(const struct team *team, int32_t threads)
 {
-    return atomic_load(&team->sleeping) == 0;
+    for (int32_t i = 1; i < threads; i++)
+        if (atomic_load(&team->helpers[i].sleepers.count) > 0)
+            return false;
+    return true;
 }
 
-void team_wake(struct team *team)
+void team_wake(struct team *team, int32_t threads)
 {
     if (has_helpers(team))
-        wake_sleepers(team);
+        wake_helpers(team, threads);
 }
 
 bool team_slept(struct team *team)
 {
-    return atomic_load_explicit(&team->slept, memory_order_relaxed) &&
-           atomic_exchange_explicit(&team->slept, false, memory_order_relaxed);
+    atomic_bool *slept = &team->sleepers.slept;
+    return atomic_load_explicit(slept, memory_order_relaxed) &&
+           atomic_exchange_explicit(slept, false, memory_order_relaxed);
 }
 
 void team_run(struct team *team, int32_t threads,
@@ -260,11 +263,14 @@ void team_run(struct team *team, int32_t threads,
     team->work = work;
     team->context = context;
     team->running = self.count;
-    atomic_store_explicit(&team->unfinished, team->threads - 1, memory_order_relaxed);
-    atomic_fetch_add(&team->pass, 1);
-    wake_sleepers(team);
+    atomic_store_explicit(&team->unfinished, (unsigned)self.count - 1, memory_order_relaxed);
+    for (int32_t i = 1; i < self.count; i++)
+        atomic_fetch_add(&team->helpers[i].passes, 1);
+    wake_helpers(team, self.count);
     work(context, &self);
-    wait_for(team, pass_is_over, 0);
+    /* Only the last helper wakes who sleeps. */
+    for (unsigned left; (left = atomic_load(&team->unfinished)) > 0;)
+        wait_for(team, &team->sleepers, &team->unfinished, left);
 }
 
 static struct range divide(int32_t count, int32_t index, int32_t parts)

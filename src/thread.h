@@ -14,9 +14,12 @@ struct team;
 mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, struct team **team);
 void team_destroy(struct team *team); /* NULL is left alone */
 
-/* Whether the helpers can begin a pass at once; wakes them for a later one; whether anybody slept in a pass since. */
-bool team_is_awake(const struct team *team);
-void team_wake(struct team *team);
+/*
+ * Whether the helpers of a pass on so many threads can begin at once; wakes them for a later one; whether anybody
+ * slept in a pass since.
+ */
+bool team_is_awake(const struct team *team, int32_t threads);
+void team_wake(struct team *team, int32_t threads);
 bool team_slept(struct team *team);
 
 /* One thread's part in a pass. */

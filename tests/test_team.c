@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* The threads of a state without one: who takes part in a pass, and what the others do meanwhile. */
+#define _POSIX_C_SOURCE 200809L
+#include "thread.h"
+
+#include "support.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "alloc.h"
+
+enum { THREADS = 6, MEETINGS = 3 };
+
+static struct team *new_team(int32_t threads)
+{
+    struct team *team;
+    assert_ok(team_create(&default_allocator, threads, &team));
+    return team;
+}
+
+/* What each worker of a pass has written where only it does. */
+struct notes {
+    int32_t runs[THREADS], counts[THREADS], stages[THREADS], mistakes[THREADS];
+    int64_t nanoseconds[THREADS];
+};
+
+/* Every worker is where the others are after each meeting. */
+static void meet(void *context, struct worker *worker)
+{
+    struct notes *notes = context;
+    notes->runs[worker->index]++;
+    notes->counts[worker->index] = worker->count;
+    for (int32_t stage = 1; stage <= MEETINGS; stage++) {
+        notes->stages[worker->index] = stage;
+        worker_wait(worker);
+        for (int32_t i = 0; i < worker->count; i++)
+            notes->mistakes[worker->index] += notes->stages[i] != stage;
+        worker_wait(worker);
+    }
+}
+
+static void passes_use_some(void **state)
+{
+    (void)state;
+    struct random random = {1};
+    struct team *team = new_team(THREADS);
+    for (int32_t pass = 0; pass < 300; pass++) {
+        struct notes notes = {0};
+        const int32_t threads = random_integer(&random, 1, THREADS);
+        if (pass % 4 == 0) /* so that some sleep, and in the next passes others */
+            nanosleep(&(struct timespec){.tv_nsec = random_integer(&random, 1, 150000)}, NULL);
+        team_run(team, threads, meet, &notes);
+        for (int32_t i = 0; i < THREADS; i++) {
+            assert_int_equal(notes.runs[i], i < threads);
+            assert_int_equal(notes.counts[i], i < threads ? threads : 0);
+            assert_int_equal(notes.mistakes[i], 0);
+        }
+    }
+    team_destroy(team);
+}
+
+static void no_more_than_there_are(void **state)
+{
+    (void)state;
+    struct notes notes = {0};
+    struct team *team = new_team(2);
+    team_run(team, THREADS, meet, &notes);
+    assert_int_equal(notes.counts[0], 2);
+    assert_int_equal(notes.counts[1], 2);
+    team_destroy(team);
+}
+
+static int64_t nanoseconds(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static void note_time(void *context, struct worker *worker)
+{
+    struct notes *notes = context;
+    notes->nanoseconds[worker->index] = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* While others pass, and meet, they take no time of a processor. */
+static void those_without_a_part_rest(void **state)
+{
+    (void)state;
+    struct notes before = {0}, after = {0}, notes = {0};
+    struct team *team = new_team(4);
+    team_run(team, 4, note_time, &before);
+    const int64_t end = nanoseconds(CLOCK_MONOTONIC) + 100000000;
+    while (nanoseconds(CLOCK_MONOTONIC) < end)
+        team_run(team, 2, meet, &notes);
+    team_run(team, 4, note_time, &after);
+    for (int32_t i = 2; i < 4; i++)
+        assert_true(after.nanoseconds[i] - before.nanoseconds[i] < 5000000);
+    team_destroy(team);
+}
+
+/* Those whom the next pass needs are awake after one, or after they were woken, and the others are not. */
+static void those_with_a_part_are_awake(void **state)
+{
+    (void)state;
+    struct notes notes = {0};
+    struct team *team = new_team(4);
+    int32_t passes = 0;
+    do
+        team_run(team, 2, meet, &notes);
+    while ((!team_is_awake(team, 2) || team_is_awake(team, 3)) && ++passes < 100000);
+    assert_true(passes < 100000);
+    while (team_is_awake(team, 2))
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    while (!team_is_awake(team, 2))
+        team_wake(team, 2);
+    assert_false(team_is_awake(team, 4));
+    assert_true(team_is_awake(team, 1));
+    team_destroy(team);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passes_use_some),
+        cmocka_unit_test(no_more_than_there_are),
+        cmocka_unit_test(those_without_a_part_rest),
+        cmocka_unit_test(those_with_a_part_are_awake),
+    };
+    return cmocka_run_group_tests_name("team", tests, NULL, NULL);
+}
