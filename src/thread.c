@@ -148,13 +148,18 @@ static void end_helpers(struct team *team, int32_t threads)
         pthread_join(team->helpers[i].thread, NULL);
 }
 
+/* Signals that a thread gets for what it has done itself. */
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+
 /* 0, or the error of the first that could not be started, after the others have ended. */
 static int start_helpers(struct team *team)
 {
-    /* The application's signals are for its own threads. */
-    sigset_t all, before;
-    sigfillset(&all);
-    int error = pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* The application's signals are for its own threads; but where faults are blocked, its handlers never know. */
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&blocked, faults[i]);
+    int error = pthread_sigmask(SIG_SETMASK, &blocked, &before);
     if (error)
         return error;
     int32_t started = 1;

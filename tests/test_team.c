@@ -5,7 +5,7 @@
 
 #include "support.h"
 
-#include <string.h>
+#include <signal.h>
 #include <time.h>
 
 #include "alloc.h"
@@ -120,13 +120,39 @@ static void those_with_a_part_are_awake(void **state)
     team_destroy(team);
 }
 
+static void note_signals(void *context, struct worker *worker)
+{
+    sigset_t *blocked = context;
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked[worker->index]);
+}
+
+/* Helpers take no signal of the application's, but their own faults, for which it may have handlers. */
+static void helpers_take_their_faults(void **state)
+{
+    (void)state;
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    static const int others[] = {SIGHUP, SIGINT, SIGTERM, SIGALRM, SIGCHLD, SIGUSR1, SIGPIPE};
+    sigset_t before, blocked[3];
+    pthread_sigmask(SIG_BLOCK, NULL, &before);
+    struct team *team = new_team(3);
+    team_run(team, 3, note_signals, blocked);
+    for (int32_t i = 1; i < 3; i++) {
+        for (size_t k = 0; k < COUNT(faults); k++)
+            assert_int_equal(sigismember(&blocked[i], faults[k]), 0);
+        for (size_t k = 0; k < COUNT(others); k++)
+            assert_int_equal(sigismember(&blocked[i], others[k]), 1);
+    }
+    for (size_t k = 0; k < COUNT(others); k++) /* the thread that calls is as it was */
+        assert_int_equal(sigismember(&blocked[0], others[k]), sigismember(&before, others[k]));
+    team_destroy(team);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passes_use_some),
-        cmocka_unit_test(no_more_than_there_are),
-        cmocka_unit_test(those_without_a_part_rest),
-        cmocka_unit_test(those_with_a_part_are_awake),
+        cmocka_unit_test(passes_use_some),           cmocka_unit_test(no_more_than_there_are),
+        cmocka_unit_test(those_without_a_part_rest), cmocka_unit_test(those_with_a_part_are_awake),
+        cmocka_unit_test(helpers_take_their_faults),
     };
     return cmocka_run_group_tests_name("team", tests, NULL, NULL);
 }
