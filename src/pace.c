@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _POSIX_C_SOURCE 200809L
 #include "pace.h"
-
-#include <time.h>
 
 /* The first passes meet new memory. */
 #define FIRST_PASSES 64
@@ -125,23 +122,16 @@ void pace_note(struct pace *pace, int32_t steps, double time, bool slept)
     }
 }
 
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 void pace_run(struct pace *pace, struct team *team, int32_t threads, int32_t steps,
               bool worth_waking, void (*work)(void *context, struct worker *worker), void *context)
 {
     const bool timed = pace_is_timed(pace);
-    const int64_t begin = timed ? now() : 0;
+    const int64_t begin = timed ? monotonic_time() : 0;
     bool shared = pace_is_shared(pace);
     if (shared && !worth_waking && !team_is_awake(team, threads)) {
         team_wake(team, threads);
         shared = false;
     }
     team_run(team, shared ? threads : 1, work, context);
-    pace_note(pace, steps, timed ? (double)(now() - begin) : 0, team_slept(team));
+    pace_note(pace, steps, timed ? (double)(monotonic_time() - begin) : 0, team_slept(team));
 }

@@ -6,14 +6,17 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alloc.h"
 #include "float_mode.h"
 #include "status.h"
 
-/* How often to look before going to sleep: for about as long as it takes to be woken, some 50 microseconds. */
-#define LOOKS 5000
+/* Nanoseconds to look before going to sleep: about as long as it takes to be woken. */
+#define LOOK_TIME 50000
+/* How often between two looks at the clock: a pause of the processor takes 1 cycle or 140. */
+#define LOOKS 64
 
 /* Threads that wait for the same and have looked long enough. */
 struct sleepers {
@@ -59,14 +62,27 @@ static void pause_processor(void)
 #endif
 }
 
+int64_t monotonic_time(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 static bool look(const atomic_uint *value, unsigned last)
 {
-    for (int i = 0; i < LOOKS; i++) {
-        if (atomic_load(value) != last)
-            return true;
-        pause_processor();
+    for (int64_t begin = 0;;) {
+        for (int i = 0; i < LOOKS; i++) {
+            if (atomic_load(value) != last)
+                return true;
+            pause_processor();
+        }
+        const int64_t time = monotonic_time();
+        if (begin == 0)
+            begin = time;
+        else if (time - begin >= LOOK_TIME)
+            return false;
     }
-    return false;
 }
 
 /* Until the value is no longer `last` or the team ends. Whoever changes it wakes these sleepers. */

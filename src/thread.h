@@ -8,6 +8,9 @@
 #include <mlstm/allocator.h>
 #include <mlstm/status.h>
 
+/* In nanoseconds. */
+int64_t monotonic_time(void);
+
 /* The threads of one state: the one that calls, and helpers that sleep between passes. */
 struct team;
 
