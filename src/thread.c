@@ -317,7 +317,7 @@ void worker_divide(const struct worker *worker, int32_t rows, int32_t items, str
             continue;
         const int32_t others = worker->count / parts;
         const int64_t largest =
-            ((int64_t)(rows + parts - 1) / parts) * ((int64_t)(items + others - 1) / others);
+            (((int64_t)rows + parts - 1) / parts) * (((int64_t)items + others - 1) / others);
         if (largest < least) {
             least = largest;
             best = parts;

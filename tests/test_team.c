@@ -147,12 +147,54 @@ static void helpers_take_their_faults(void **state)
     team_destroy(team);
 }
 
+/* Every place of a grid is one worker's. */
+static void grids_are_divided(void **state)
+{
+    (void)state;
+    enum { MOST = 20 };
+    struct random random = {2};
+    for (int32_t grid = 0; grid < 1000; grid++) {
+        const int32_t rows = random_integer(&random, 1, MOST);
+        const int32_t items = random_integer(&random, 1, MOST);
+        struct worker worker = {.count = random_integer(&random, 1, 12)};
+        int32_t taken[MOST][MOST] = {0};
+        for (; worker.index < worker.count; worker.index++) {
+            struct range row, item;
+            worker_share(&worker, rows, items, &row, &item);
+            for (int32_t r = row.begin; r < row.end; r++)
+                for (int32_t i = item.begin; i < item.end; i++)
+                    taken[r][i]++;
+        }
+        for (int32_t r = 0; r < MOST; r++)
+            for (int32_t i = 0; i < MOST; i++)
+                assert_int_equal(taken[r][i], r < rows && i < items);
+    }
+}
+
+/* Where two workers have two items each row is read as a whole, however many there are. */
+static void items_are_divided_first(void **state)
+{
+    (void)state;
+    static const int32_t most[] = {1, 3, INT32_MAX};
+    for (size_t k = 0; k < COUNT(most); k++) {
+        struct range row, item;
+        worker_share(&(struct worker){.index = 1, .count = 2}, most[k], 2, &row, &item);
+        assert_int_equal(row.begin, 0);
+        assert_int_equal(row.end, most[k]);
+        assert_int_equal(item.begin, 1);
+        worker_share(&(struct worker){.index = 1, .count = 2}, 1, most[k], &row, &item);
+        assert_int_equal(item.begin, most[k] / 2);
+        assert_int_equal(item.end, most[k]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passes_use_some),           cmocka_unit_test(no_more_than_there_are),
         cmocka_unit_test(those_without_a_part_rest), cmocka_unit_test(those_with_a_part_are_awake),
-        cmocka_unit_test(helpers_take_their_faults),
+        cmocka_unit_test(helpers_take_their_faults), cmocka_unit_test(grids_are_divided),
+        cmocka_unit_test(items_are_divided_first),
     };
     return cmocka_run_group_tests_name("team", tests, NULL, NULL);
 }
