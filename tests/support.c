@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "state.h"
+
 /* SplitMix64. */
 static uint64_t random_bits(struct random *random)
 {
@@ -300,6 +302,34 @@ void assert_same_results(const struct shape *s, const struct results *got,
     assert_same_bits("dx", got->dx, expected->dx, x_numbers(s));
     assert_same_bits("dinitial state", got->dinitial_state, expected->dinitial_state,
                      state_numbers(s));
+}
+
+void share_passes(mlstm_state *state, int32_t own_rows)
+{
+    state->step_work = state->recurrent_work = 1e12;
+    state->own_rows = own_rows;
+}
+
+static void take_part(void *context, struct worker *worker)
+{
+    int32_t *parts = context;
+    parts[worker->index]++;
+}
+
+void assert_shared(mlstm_state *state)
+{
+    int32_t parts[8] = {0}, forward = 0, backward = 0;
+    const int32_t threads = mlstm_state_threads(state);
+    assert_in_range(threads, 1, COUNT(parts));
+    state_run(state, &state->update_pace, 1, take_part, parts);
+    for (int32_t i = 0; i < threads; i++)
+        assert_int_equal(parts[i], 1);
+    for (int32_t kind = 0; kind < PACES; kind++) {
+        forward += state->forward_paces[kind].first;
+        backward += state->backward_paces[kind].first;
+    }
+    assert_true(threads == 1 || forward > 0);
+    assert_true(threads == 1 || backward > 0 || !state->backward_done);
 }
 
 static void widen(double *to, const float *from, size_t count)

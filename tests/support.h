@@ -111,6 +111,15 @@ void run_model(const struct model *m, mlstm_state *state, mlstm_grads *grads, st
 void assert_same_results(const struct shape *s, const struct results *got,
                          const struct results *expected);
 
+/*
+ * From here on the threads of a state share passes however small, at least the first 64 of each kind: rows where each
+ * thread gets so many, or else panels.
+ */
+enum { BY_ROWS = 1, BY_PANELS = INT32_MAX };
+void share_passes(mlstm_state *state, int32_t own_rows);
+/* All of its threads have a part in a pass, as in those since they were set. */
+void assert_shared(mlstm_state *state);
+
 /* The reference with the numbers of a model in it. */
 struct reference *reference_of(const struct model *m);
 

@@ -383,6 +383,7 @@ static void passes_allocate_nothing(void **state)
     assert_ok(mlstm_grads_create(p->stack, &grads));
     assert_ok(mlstm_grads_create(p->stack, &other));
     for (int32_t threads = 1; threads <= 2; threads++) {
+        share_passes(p->state, BY_ROWS);
         assert_ok(mlstm_state_set_threads(p->state, threads));
         const size_t calls = p->counter.calls, past = mallocs;
         assert_ok(mlstm_state_zero(p->state));
@@ -431,6 +432,7 @@ static void passes_allocate_nothing(void **state)
         assert_ok(mlstm_stack_init_param(p->stack, "layer0.bias", MLSTM_ORTHOGONAL, 1, 0, 1));
         assert_int_equal(p->counter.calls, calls);
         assert_int_equal(mallocs, past);
+        assert_shared(p->state);
     }
     mlstm_grads_destroy(grads);
     mlstm_grads_destroy(other);

@@ -60,6 +60,7 @@ static void begin(void)
     w.results = new_results(&shape);
     assert_ok(mlstm_grads_create(w.m->stack, &w.more));
     assert_ok(mlstm_state_create(w.m->stack, shape.batch, shape.steps, &w.threaded));
+    share_passes(w.threaded, BY_ROWS);
     assert_ok(mlstm_cell_create(3, 5, &w.cell));
     make_optimizers(w.m->stack, w.optimizers);
     struct random random = {3};
@@ -70,6 +71,7 @@ static void begin(void)
 
 static void end(void)
 {
+    assert_shared(w.threaded);
     mlstm_grads_destroy(w.more);
     mlstm_state_destroy(w.threaded);
     mlstm_cell_destroy(w.cell);

@@ -37,6 +37,20 @@ static void check_results(const struct model *m, const struct results *got,
                    state_numbers(&m->shape));
 }
 
+/* The same bits again from two threads and three, which divide panels, or rows. */
+static void check_threads(const struct model *m, const struct results *expected)
+{
+    struct results *got = new_results(&m->shape);
+    for (int32_t threads = 2; threads <= 3; threads++) {
+        share_passes(m->state, (threads + m->shape.batch) % 2 ? BY_PANELS : BY_ROWS);
+        assert_ok(mlstm_state_set_threads(m->state, threads));
+        run_model(m, m->state, m->grads, got);
+        assert_shared(m->state);
+        assert_same_results(&m->shape, got, expected);
+    }
+    free_results(got);
+}
+
 static void check_shape(const struct shape *s, uint64_t seed)
 {
     struct model *m = new_model(s, seed);
@@ -46,6 +60,7 @@ static void check_shape(const struct shape *s, uint64_t seed)
     reference_backward(r);
     run_model(m, m->state, m->grads, got);
     check_results(m, got, r);
+    check_threads(m, got);
     free_results(got);
     reference_destroy(r);
     free_model(m);
@@ -73,16 +88,6 @@ static struct model *model_off_clips(const struct combination *c, struct referen
         reference_destroy(*r);
         free_model(m);
     }
-}
-
-/* The same bits again from two threads, or three. */
-static void check_threads(const struct model *m, const struct results *expected)
-{
-    struct results *got = new_results(&m->shape);
-    assert_ok(mlstm_state_set_threads(m->state, 2 + m->shape.batch % 2));
-    run_model(m, m->state, m->grads, got);
-    assert_same_results(&m->shape, got, expected);
-    free_results(got);
 }
 
 static void check_combination(const struct combination *c)

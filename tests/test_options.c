@@ -78,11 +78,14 @@ static void windows_and_inference_are_the_window(struct subject *p)
 
 static void threads_agree(struct subject *p)
 {
-    for (int32_t threads = 3; threads >= 1; threads--) {
-        assert_ok(mlstm_state_set_threads(p->m->state, threads));
-        run_model(p->m, p->m->state, p->m->grads, p->other);
-        assert_same_results(&p->s, p->other, p->whole);
-    }
+    for (int32_t threads = 3; threads >= 1; threads--)
+        for (int rows = 0; rows < 2; rows++) {
+            share_passes(p->m->state, rows ? BY_ROWS : BY_PANELS);
+            assert_ok(mlstm_state_set_threads(p->m->state, threads));
+            run_model(p->m, p->m->state, p->m->grads, p->other);
+            assert_shared(p->m->state);
+            assert_same_results(&p->s, p->other, p->whole);
+        }
 }
 
 /* Read by name and written into another stack, parameters are the whole model. */
