@@ -7,10 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
 static const struct shape shape = {3, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
 
 static const struct shape special = {
@@ -240,11 +236,21 @@ struct mode {
     uint64_t control, status;
 };
 
+#if defined(__x86_64__) || defined(__i386__)
+/* Without the intrinsics, which tests for i386 are not compiled for. */
+static uint32_t mxcsr(void)
+{
+    uint32_t control;
+    __asm__ volatile("stmxcsr %0" : "=m"(control));
+    return control;
+}
+#endif
+
 static struct mode mode_now(void)
 {
     struct mode mode = {fegetround(), fetestexcept(FE_ALL_EXCEPT) | FE_INEXACT, 0, 0};
-#if defined(__x86_64__)
-    mode.control = _mm_getcsr() | FE_INEXACT;
+#if defined(__x86_64__) || defined(__i386__)
+    mode.control = mxcsr() | FE_INEXACT;
 #elif defined(__aarch64__)
     __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(mode.control), "=r"(mode.status));
 #endif
@@ -267,8 +273,9 @@ static void ordinary(void) {}
 /* As after -ffast-math. */
 static void flushing(void)
 {
-#if defined(__x86_64__)
-    _mm_setcsr(_mm_getcsr() | 0x8040);
+#if defined(__x86_64__) || defined(__i386__)
+    const uint32_t control = mxcsr() | 0x8040;
+    __asm__ volatile("ldmxcsr %0" ::"m"(control));
 #elif defined(__aarch64__)
     __asm__ volatile("msr fpcr, %0" ::"r"((uint64_t)1 << 24));
 #endif
