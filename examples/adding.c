@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The adding problem, Experiment 4 of Hochreiter & Schmidhuber, "Long short-term memory", Neural
- * Computation 9(8), 1997: the sum of two marked numbers of a sequence, wanted at its end, at least T/2
- * steps after the second. One layer learns it anew from each of several seeds; docs/adding.md has the
- * figure.
+ * Computation 9(8), 1997: the sum of two marked numbers of a sequence, wanted at its end, at least
+ * T/2 steps after the second. One layer learns it anew from each of several seeds; docs/adding.md
+ * has the figure.
  *
  *     mlstm-adding [SEEDS [T [FILE.csv]]]
  */

@@ -17,8 +17,8 @@
 #endif
 
 /*
- * Large weights are read from end to end at every step: in huge pages that needs few translations, and what fits in a
- * cache has a place there. A block gets as many as it fills by half.
+ * Large weights are read from end to end at every step: in huge pages that needs few translations,
+ * and what fits in a cache has a place there. A block gets as many as it fills by half.
  */
 static void *default_allocate(void *context, size_t size)
 {

@@ -143,7 +143,7 @@ static bool gives_dx(const struct direction_state *s, const struct target *dx)
     return s->small && dx && dx->row == s->row;
 }
 
-/* All steps of the chunk of a plain cell: dgates from what comes from above and from later steps. */
+/* All steps of a plain cell's chunk: dgates from what comes from above and from later steps. */
 static void plain_backward_steps(const struct backward_pass *pass, int32_t direction,
                                  struct rows dh, struct rows dc, float *dx, struct worker *worker)
 {
@@ -223,7 +223,7 @@ static void enter_at_ends(const struct backward_pass *pass, const float *final, 
     }
 }
 
-/* Before the steps of a chunk whose rows have ends: dh and dc are arrays then, whatever was given. */
+/* Before the steps of a chunk whose rows end: dh and dc are arrays then, whatever was given. */
 static void prepare_ends(const struct backward_pass *pass, int32_t direction, struct rows *dh,
                          struct rows *dc, struct worker *worker)
 {

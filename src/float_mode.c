@@ -8,17 +8,17 @@
 #include <xmmintrin.h>
 
 /*
- * Xeons with AMX take 50 ns to read MXCSR where nothing was inexact since it was loaded. So callers get theirs
- * back with this flag, which any arithmetic raises.
+ * Xeons with AMX take 50 ns to read MXCSR where nothing was inexact since it was loaded. So callers
+ * get theirs back with this flag, which any arithmetic raises.
  */
 #define INEXACT 0x0020
 #define OWN (0x8000 | 0x0040 | 0x1f80 | INEXACT) /* FTZ, DAZ and all masks */
 
 /*
  * Zen 5 foresees what is loaded into MXCSR from the branches taken before. Where these are the
- * caller's, one caller in four makes entering and leaving look alike, and both take a hundred cycles in
- * every call. So there the last ones are jumps of these two functions, whose distance never changes; on other
- * processors they would take a twentieth of a short call.
+ * caller's, one caller in four makes entering and leaving look alike, and both take a hundred
+ * cycles in every call. So there the last ones are jumps of these two functions, whose distance
+ * never changes; on other processors they would take a twentieth of a short call.
  */
 #define LOAD_MODE(control)                                                                         \
     __asm__ volatile("jmp 1f\n\t.p2align 5\n1:\n\t"                                                \

@@ -5,15 +5,16 @@
 /*
  * The library's own floating-point mode. Numbers below the smallest normal one, which make
  * processors many times slower, are taken as 0 and become 0; rounding is to nearest; nothing traps.
- * A public function that does arithmetic enters it, and leaves it with the caller's mode and flags as
- * they were, but that "inexact" may be raised:
+ * A public function that does arithmetic enters it, and leaves it with the caller's mode and flags
+ * as they were, but that "inexact" may be raised:
  *
  *     const struct float_mode callers = float_mode_enter();
  *     ...
  *     float_mode_leave(callers);
  *
  * Compilers know nothing of modes and move arithmetic out from between the two. They cannot move
- * what kernels do, which are called by pointer; other arithmetic belongs in functions that are APART.
+ * what kernels do, which are called by pointer; other arithmetic belongs in functions that are
+ * APART.
  */
 
 #define APART __attribute__((noinline))

@@ -7,7 +7,7 @@
 #include "special.h"
 #include "status.h"
 
-/* Until what comes next may read all rows; which is none but its own where workers have rows of their own. */
+/* Until what comes next may read all rows: none but its own where workers have their own. */
 static void wait_for_rows(const struct mlstm_state *state, struct worker *worker)
 {
     struct stripes own;
@@ -175,7 +175,10 @@ static inline const float *readout_input(const struct layout *layout, const floa
     return layout->sources & MLSTM_READOUT_C ? c : h;
 }
 
-/* y = c @ kernel_c + h @ kernel_h + bias, or h, what the top layer gives, where there is no readout. */
+/*
+ * y = c @ kernel_c + h @ kernel_h + bias, or h, what the top layer gives, where there is no
+ * readout.
+ */
 static void forward_readout(const struct forward_pass *pass, struct rows h, struct worker *worker)
 {
     const struct mlstm_state *state = pass->state;

@@ -50,8 +50,8 @@ static void draw_uniform(mlstm_stack *stack, const struct param *param, int32_t 
 }
 
 /*
- * A standard normal number (Box & Muller 1958) within the limit. Element e has block e of stream 1, or
- * of the first stream after it whose number is within.
+ * A standard normal number (Box & Muller 1958) within the limit. Element e has block e of stream 1,
+ * or of the first stream after it whose number is within.
  */
 static double draw_normal(const mlstm_stack *stack, const struct param *param, int32_t row,
                           int32_t column, double limit, uint64_t seed)

@@ -5,8 +5,8 @@
 #include "pass.h"
 
 /*
- * What lies between layers: dropout on the way in, the merging of two directions and connections past
- * the layer on the way out. Plain layers meet directly: one reads h of the other.
+ * What lies between layers: dropout on the way in, the merging of two directions and connections
+ * past the layer on the way out. Plain layers meet directly: one reads h of the other.
  */
 
 static inline struct rows rows_at(const struct mlstm_state *state, const float *values, size_t row,
@@ -56,7 +56,7 @@ struct rows junction_read(const struct forward_pass *pass, int32_t direction, st
 void junction_leave(const struct forward_pass *pass, int32_t layer, struct rows x,
                     struct worker *worker);
 
-/* Back through the way out: the gradient that skips the layer to dskip; what is left stays in dh_out. */
+/* Back through the way out: what skips the layer to dskip; what is left stays in dh_out. */
 void junction_leave_back(const struct backward_pass *pass, int32_t layer, struct worker *worker);
 
 /* A direction's part of dh_out and of dc_out, in its own order: dh_part and dc_part. */

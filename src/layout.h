@@ -3,8 +3,9 @@
 #define LAYOUT_H
 
 /*
- * Where each number of a parameter block lies. Parameters, gradients and optimizer slots are blocks of
- * this one layout, which is the one that the kernels read; names and canonical order exist here only.
+ * Where each number of a parameter block lies. Parameters, gradients and optimizer slots are blocks
+ * of this one layout, which is the one that the kernels read; names and canonical order exist here
+ * only.
  */
 
 #include <stdatomic.h>
@@ -150,7 +151,7 @@ void layout_write(const struct layout *layout, const struct param *param, float 
 void layout_transpose(const struct layout *layout, int32_t matrix, const float *block,
                       float *transposed, const struct worker *worker);
 
-/* Where a matrix holds two biases: refreshes their sum in the kernel's row, which is no parameter. */
+/* Where a matrix has two biases: refreshes their sum in the kernel's row, which is no parameter. */
 void layout_sum_biases(const struct layout *layout, int32_t matrix, float *block);
 
 /* And the way back: gradients of the sum go to both, and the row is 0 again. */

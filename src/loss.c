@@ -146,7 +146,7 @@ static struct term sigmoid(double logit, double target, double delta)
                          (logit < 0.0 ? e : 1.0) / (1.0 + e) - target};
 }
 
-/* Rows of outputs and targets and what is wanted of them, as in loss.h; without weights all count. */
+/* Rows of outputs and targets and what is wanted of them, as in loss.h; all count unweighted. */
 struct arrays {
     const float *outputs, *targets, *weights;
     size_t rows, columns;

@@ -5,9 +5,9 @@
 #define FIRST_PASSES 64
 
 /*
- * So many passes count, or as many as are long, and as many as take a number of nanoseconds. Shared ones get
- * several such windows: a system that woke a helper on its caller's core needs some time to move it, and
- * one where others run has them wait for a slice of time now and then.
+ * So many passes count, or as many as are long, and as many as take a number of nanoseconds. Shared
+ * ones get several such windows: a system that woke a helper on its caller's core needs some time
+ * to move it, and one where others run has them wait for a slice of time now and then.
  */
 #define ENOUGH 3
 #define LONG_TIME 1e7
@@ -16,14 +16,18 @@
 #define WINDOWS 8
 
 /*
- * The next trial comes after so many times what the slower passes of this one have cost, and each time that it
- * confirms the last, after twice as many. Others may have disturbed one that was for going alone.
+ * The next trial comes after so many times what the slower passes of this one have cost, and each
+ * time that it confirms the last, after twice as many. Others may have disturbed one that was for
+ * going alone.
  */
 #define WORTH_TRYING_ALONE 32
 #define WORTH_TRYING_SHARED 8
 #define MOST_DOUBLINGS 5
 
-/* A pass in which somebody slept, maybe for a slice of time, brings the next one nearer by so many nanoseconds. */
+/*
+ * A pass in which somebody slept, maybe for a slice of time, brings the next one nearer by so many
+ * nanoseconds.
+ */
 #define SLEPT_TIME 3e5
 
 struct pace *pace_of(struct pace *paces, int32_t steps)

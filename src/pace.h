@@ -19,10 +19,10 @@ struct pace_trial {
 };
 
 /*
- * Whether passes of one kind go faster with helpers. What meetings cost depends on where the system lets
- * the threads run and on what else does, so it is tried: some passes alone, some shared, and then the
- * faster way for as long as makes up for the slower passes of the trial. It begins as zeros, with passes
- * that are shared.
+ * Whether passes of one kind go faster with helpers. What meetings cost depends on where the system
+ * lets the threads run and on what else does, so it is tried: some passes alone, some shared, and
+ * then the faster way for as long as makes up for the slower passes of the trial. It begins as
+ * zeros, with passes that are shared.
  */
 struct pace {
     enum pace_phase phase;
@@ -45,8 +45,8 @@ bool pace_is_timed(const struct pace *pace);
 void pace_note(struct pace *pace, int32_t steps, double time, bool slept);
 
 /*
- * Runs a pass on so many threads of the team, or on the calling one, whichever is faster. One that is not worth
- * waking helpers for wakes them for the next ones.
+ * Runs a pass on so many threads of the team, or on the calling one, whichever is faster. One that
+ * is not worth waking helpers for wakes them for the next ones.
  */
 void pace_run(struct pace *pace, struct team *team, int32_t threads, int32_t steps,
               bool worth_waking, void (*work)(void *context, struct worker *worker), void *context);

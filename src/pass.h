@@ -39,7 +39,7 @@ static inline struct range share_rows(const struct worker *worker, int32_t rows)
     return own;
 }
 
-/* This worker's rows of the batch, and whether they are enough to read all weights for them alone. */
+/* This worker's rows of the batch, and whether they are worth reading all weights for. */
 static inline bool takes_own_rows(const struct worker *worker, const struct mlstm_state *state,
                                   struct range *row)
 {
@@ -53,8 +53,8 @@ struct stripes {
 };
 
 /*
- * A worker's rows of the batch at every step, where it has enough of them: what it wrote of one layer is what it
- * reads in the next, and need not come from another core.
+ * A worker's rows of the batch at every step, where it has enough of them: what it wrote of one
+ * layer is what it reads in the next, and need not come from another core.
  */
 static inline bool own_stripes(const struct worker *worker, const struct mlstm_state *state,
                                int32_t steps, struct stripes *own)

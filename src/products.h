@@ -25,7 +25,7 @@ static inline void take_grid(struct product *product, struct grid grid)
     product->run_count = grid.run_count;
 }
 
-/* What a product is given besides its matrix: C is panels, or rows whose panels lie side by side. */
+/* What a product is given besides its matrix: C is panels, or rows, panels side by side. */
 struct target {
     int32_t init; /* enum product_init */
     float *c;
@@ -67,7 +67,10 @@ static inline struct grid share_blocks(const struct worker *worker, const struct
     return grid;
 }
 
-/* This worker's part of all steps of a chunk, without rows that have ended, and of so many panels or blocks. */
+/*
+ * This worker's part of all steps of a chunk, without rows that have ended, and of so many panels
+ * or blocks.
+ */
 static inline struct grid share_chunk(const struct worker *worker, const struct mlstm_state *state,
                                       int32_t steps, int32_t panels)
 {
@@ -98,7 +101,10 @@ static inline struct target part_target(int32_t init, float *c, size_t row, cons
     return rows_target(init, c, row, (size_t)part->blocks * (size_t)part->width);
 }
 
-/* Rows `row` of an array to `dy` as panels of a matrix, from row `first` of these on; zeros beyond its units. */
+/*
+ * Rows `row` of an array to `dy` as panels of a matrix, from row `first` of these on; zeros beyond
+ * its units.
+ */
 void pack_panels(const struct mlstm_state *state, const struct matrix *m, struct rows from,
                  struct range row, int32_t first);
 

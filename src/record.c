@@ -114,9 +114,9 @@ static size_t first_level_bytes(void)
 }
 
 /*
- * A step of one row goes through two panels together, whose activations then share their latency; but where
- * the first level of cache holds about one of them and not both, one by one, so that the next step, which
- * comes back, finds the last one there.
+ * A step of one row goes through two panels together, whose activations then share their latency;
+ * but where the first level of cache holds about one of them and not both, one by one, so that the
+ * next step, which comes back, finds the last one there.
  */
 static int32_t panels_together(const struct matrix *m)
 {
@@ -342,7 +342,7 @@ void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     assert((size_t)state->record_count <= record_limit(state->layout));
 }
 
-/* Of a direction: gates, tanh_c and what lay_out_special takes; of a layer: what lay_out_junction does. */
+/* Of a direction gates, tanh_c and what lay_out_special takes; of a layer lay_out_junction's. */
 enum { DIRECTION_RECORDS = 10, LAYER_RECORDS = 6 };
 
 size_t record_limit(const struct layout *layout)

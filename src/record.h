@@ -6,7 +6,7 @@
 #include "stack.h"
 #include "state.h"
 
-/* Where every array of a state lies in its arena; with `base` NULL only their sizes are added up. */
+/* Where every array of a state lies in its arena; with `base` NULL sizes are added up alone. */
 void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, float *base,
                     struct arena *arena);
 

@@ -111,7 +111,7 @@ static void draw(const struct walk *w, int32_t use, int32_t slot, float rate, fl
                             .other = other});
 }
 
-/* What is kept of a state by zoneout: each number or nothing of it, or, without training, its rate. */
+/* What zoneout keeps of a state: each number or nothing of it, or, without training, its rate. */
 static void draw_zoneout(const struct walk *w, int32_t use, int32_t slot, float rate, int32_t units,
                          float *out)
 {
@@ -119,7 +119,7 @@ static void draw_zoneout(const struct walk *w, int32_t use, int32_t slot, float 
     draw(w, use, slot, training ? rate : 1.0f, training ? 1.0f : rate, 0.0f, units, out);
 }
 
-/* The masks of one step for this worker's rows. Those of a sequence stay from the first one drawn. */
+/* The masks of one step for this worker's rows. Those of a sequence stay from its first one. */
 static void draw_masks(const struct walk *w, int32_t slot, bool first)
 {
     const struct options *o = w->options;
@@ -135,7 +135,10 @@ static void draw_masks(const struct walk *w, int32_t slot, bool first)
         draw_zoneout(w, MASK_ZONEOUT_H, slot, o->zoneout_h, options_recurrent(o), w->state->keep_h);
 }
 
-/* What the kernels are given for a step. Masks lie in rows of `out_row`, as everything of one step does. */
+/*
+ * What the kernels are given for a step. Masks lie in rows of `out_row`, as everything of one step
+ * does.
+ */
 static struct special describe(const struct walk *w, int32_t slot, int32_t t)
 {
     const struct mlstm_state *state = w->state;
@@ -302,7 +305,10 @@ void special_forward_steps(const struct forward_pass *pass, int32_t direction,
         clear_ended(&w, pass->state->position, pass->steps);
 }
 
-/* What comes from above and from later, back through zoneout and clip: dh_new, and dh_rest past them. */
+/*
+ * What comes from above and from later, back through zoneout and clip: dh_new, and dh_rest past
+ * them.
+ */
 static void settle_hidden_back(const struct walk *w, int32_t slot, struct rows dh, struct range run)
 {
     const struct mlstm_state *state = w->state;

@@ -9,8 +9,9 @@ void special_forward_steps(const struct forward_pass *pass, int32_t direction,
                            struct worker *worker);
 
 /*
- * And back: the gradient on the products to dgates and dsums, those of its vectors and its projection
- * to the pass' gradients, the carry to the step before the chunk. dh and dc NULL for none.
+ * And back: the gradient on the products to dgates and dsums, those of its vectors and its
+ * projection to the pass' gradients, the carry to the step before the chunk. dh and dc NULL for
+ * none.
  */
 void special_backward_steps(const struct backward_pass *pass, int32_t direction, struct rows dh,
                             struct rows dc, struct worker *worker);

@@ -16,7 +16,7 @@ struct mlstm_stack {
     _Atomic(float *) transposed;
 };
 
-/* Makes the transposed blocks where they are missing; may be called for one stack by many threads. */
+/* Makes the transposed blocks where they are missing; many threads may call it for one stack. */
 mlstm_status stack_need_transposed(const mlstm_stack *stack);
 
 /* To be called whenever parameters have changed: of one matrix, or of all. */

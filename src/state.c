@@ -10,22 +10,22 @@
 #include "status.h"
 
 /*
- * Rows that pass through a layer together: enough to use each weight often while it is in cache, by each
- * thread where several divide the batch. States for streams stay small.
+ * Rows that pass through a layer together: enough to use each weight often while it is in cache, by
+ * each thread where several divide the batch. States for streams stay small.
  */
 #define CHUNK_ROWS 512
 #define STREAM_ROWS 256
 
 /*
- * Rows of the batch that a thread should have to take them alone: some, and more where weights come from afar,
- * one for so many that it reads at each step.
+ * Rows of the batch that a thread should have to take them alone: some, and more where weights come
+ * from afar, one for so many that it reads at each step.
  */
 #define OWN_ROWS 6
 #define WEIGHTS_FOR_A_ROW 65536.0
 
 #define MAX_THREADS 1024
 
-/* Of all steps of a window: int32_t counts them, with room to round up to whole tiles or threads. */
+/* Of all steps of a window: int32_t counts them, rounded up to whole tiles or threads, too. */
 #define MAX_ROWS (INT32_MAX - MAX_THREADS)
 
 const char foreign_state[] =
@@ -38,7 +38,10 @@ static int32_t at_least_one(int32_t a)
 
 /* A pass of so much work is worth waking threads for. */
 #define WORTH_WAKING 2e6
-/* What n threads do between two meetings, divided by n * n: there is more for each, as more have to meet. */
+/*
+ * What n threads do between two meetings, divided by n * n: there is more for each, as more have to
+ * meet.
+ */
 #define WORTH_MEETING 2.5e4
 
 /* How many of the state's threads have enough to do. */
@@ -64,8 +67,9 @@ void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps
 }
 
 /*
- * The work of one step that threads can share, in multiply-adds: of all layers, and in the product that each
- * waits for. A small layer is one thread's. And the rows that make it worth a thread's while to take them alone.
+ * The work of one step that threads can share, in multiply-adds: of all layers, and in the product
+ * that each waits for. A small layer is one thread's. And the rows that make it worth a thread's
+ * while to take them alone.
  */
 static void count_work(struct mlstm_state *state)
 {
@@ -272,7 +276,7 @@ size_t mlstm_state_bytes(const mlstm_state *state)
            state->arena_count * sizeof *state->arena;
 }
 
-/* Moves slots `shift` to `shift + keep` to the beginning; rows that have ended before stay as they are. */
+/* Moves slots `shift` to `shift + keep` to the beginning; rows that have ended stay as they are. */
 static void move_slots(const struct mlstm_state *state, int32_t shift, int32_t keep, float *values,
                        size_t row)
 {
@@ -461,7 +465,7 @@ mlstm_status mlstm_state_begin_sequence(const mlstm_stack *stack, mlstm_state *s
     return MLSTM_OK;
 }
 
-/* Rows of the caller's into rows of slot 0, whose padding is made 0 again: NaN may have come there. */
+/* Rows of the caller's into rows of slot 0, whose padding is made 0: NaN may have come there. */
 static void set_rows(const float *from, int32_t units, float *to, size_t to_row, int32_t rows)
 {
     memset(to, 0, (size_t)rows * to_row * sizeof *to);

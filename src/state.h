@@ -19,8 +19,8 @@ struct direction_state {
     size_t row, slot;     /* floats from row to row, and from step to step, of c and tanh_c, */
     size_t h_row, h_slot; /* and of h */
     /*
-     * [slots + 1, B, row]: slot s is the state before step s. Slot 0 and the slot of the position are
-     * always valid.
+     * [slots + 1, B, row]: slot s is the state before step s. Slot 0 and the slot of the position
+     * are always valid.
      */
     float *c, *h;
     /* The record; NULL in a state for inference, but for one step of a special cell's tanh_c. */
@@ -33,8 +33,8 @@ struct direction_state {
     /* What the forward kernel is given, but for what depends on the pass and the position. */
     struct cell_forward forward;
     /*
-     * Of a special cell, NULL where it needs none. In a state for inference they hold one step, or the
-     * panels one chunk.
+     * Of a special cell, NULL where it needs none. In a state for inference they hold one step, or
+     * the panels one chunk.
      */
     size_t step_rows;         /* rows from step to step: B or, for inference, 0 */
     float *normal, *normal_h; /* panels as gates */

@@ -170,7 +170,10 @@ static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
 /* 0, or the error of the first that could not be started, after the others have ended. */
 static int start_helpers(struct team *team)
 {
-    /* The application's signals are for its own threads; but where faults are blocked, its handlers never know. */
+    /*
+     * The application's signals are for its own threads; but where faults are blocked, its handlers
+     * never know.
+     */
     sigset_t blocked, before;
     sigfillset(&blocked);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
@@ -192,7 +195,7 @@ static int start_helpers(struct team *team)
     return error;
 }
 
-/* The helpers of a parent process do not exist in its child, where one may seem to hold the mutex. */
+/* Helpers of a parent process do not exist in its child, where one may seem to hold the mutex. */
 static bool has_helpers(const struct team *team)
 {
     return team->process == getpid();
@@ -201,7 +204,9 @@ static bool has_helpers(const struct team *team)
 static void team_free(struct team *team)
 {
     const mlstm_allocator allocator = team->allocator;
-    /* In a child process helpers still seem to wait for conditions, which could not be destroyed. */
+    /*
+     * In a child process helpers still seem to wait for conditions, which could not be destroyed.
+     */
     if (has_helpers(team)) {
         for (int32_t i = 1; i < team->threads; i++)
             pthread_cond_destroy(&team->helpers[i].sleepers.wake);

@@ -18,8 +18,8 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
 void team_destroy(struct team *team); /* NULL is left alone */
 
 /*
- * Whether the helpers of a pass on so many threads can begin at once; wakes them for a later one; whether anybody
- * slept in a pass since.
+ * Whether the helpers of a pass on so many threads can begin at once; wakes them for a later one;
+ * whether anybody slept in a pass since.
  */
 bool team_is_awake(const struct team *team, int32_t threads);
 void team_wake(struct team *team, int32_t threads);

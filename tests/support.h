@@ -112,8 +112,8 @@ void assert_same_results(const struct shape *s, const struct results *got,
                          const struct results *expected);
 
 /*
- * From here on the threads of a state share passes however small, at least the first 64 of each kind: rows where each
- * thread gets so many, or else panels.
+ * From here on the threads of a state share passes however small, at least the first 64 of each
+ * kind: rows where each thread gets so many, or else panels.
  */
 enum { BY_ROWS = 1, BY_PANELS = INT32_MAX };
 void share_passes(mlstm_state *state, int32_t own_rows);

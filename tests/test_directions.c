@@ -18,7 +18,7 @@ static void turn(const struct shape *s, float *to, const float *from, int32_t wi
     }
 }
 
-/* The columns of one direction, in the order in which it goes, out of [T,B,D]; a sum has them all. */
+/* The columns of one direction, in the order in which it goes, of [T,B,D]; a sum has them all. */
 static void take_direction(const struct shape *s, float *to, const float *from, int32_t width,
                            int32_t direction)
 {

@@ -230,7 +230,10 @@ static void look(struct seen *seen)
     memcpy(seen->numbers, w.numbers, sizeof w.numbers);
 }
 
-/* The mode of this thread, all of it that can be read, as if something had been inexact: calls may raise this flag. */
+/*
+ * The mode of this thread, all of it that can be read, as if something had been inexact: calls may
+ * raise this flag.
+ */
 struct mode {
     int rounding, flags;
     uint64_t control, status;

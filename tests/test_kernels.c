@@ -28,7 +28,7 @@ static float from_bits(uint32_t bits)
 
 typedef void activation(const float *in, float *out, size_t count);
 
-/* Every exponent, both signs: the largest error, and whether f(-x) is what `mirror` makes of f(x). */
+/* Every exponent, both signs: the largest error, and whether f(-x) is `mirror` of f(x). */
 static void sweep(activation *f, double exact(double), double mirror(double), double symmetry)
 {
     for (uint32_t exponent = 0; exponent < 255; exponent++) {
@@ -278,7 +278,10 @@ static void outer_products(void **state)
     check_outer(&random, (struct sizes){1009, 13, 1, 4, 131});
 }
 
-/* h and c of a stream: the same bits for panels one by one and two together, from either end, by any thread. */
+/*
+ * h and c of a stream: the same bits for panels one by one and two together, from either end, by
+ * any thread.
+ */
 static void check_stream(struct random *random, int32_t hidden)
 {
     enum { STEPS = 5, INPUT = 7 };

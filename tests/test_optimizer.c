@@ -313,8 +313,8 @@ static void null_is_answered(void **state)
 }
 
 /*
- * One update by accumulators of every size: a gradient divided by its own root is its sign, and by an
- * infinite one nothing.
+ * One update by accumulators of every size: a gradient divided by its own root is its sign, and by
+ * an infinite one nothing.
  */
 static void accumulators_have_any_size(void **state)
 {
@@ -587,7 +587,7 @@ static void padding_stays_0(void **state)
     test_free(values);
 }
 
-/* Parameters, slots and the count of steps are all there is: a resumed training goes the same way. */
+/* Parameters, slots and the count of steps are all there is: resumed training goes the same way. */
 static void training_is_resumed(void **state)
 {
     (void)state;
@@ -621,7 +621,7 @@ static void training_is_resumed(void **state)
     test_free(got);
 }
 
-/* The count may be as large as it can be: no correction divides by 0, and setting it takes no time. */
+/* The count may be as large as can be: no correction divides by 0, and setting it takes no time. */
 static void the_last_step(void **state)
 {
     (void)state;

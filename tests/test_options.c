@@ -11,7 +11,9 @@ static int is_one_way(const struct shape *s)
     return !is_bidirectional(s);
 }
 
-/* The backward half of a pass whose forward half is done, and the whole against what it should be. */
+/*
+ * The backward half of a pass whose forward half is done, and the whole against what it should be.
+ */
 static void finish(struct subject *p, struct results *out)
 {
     const struct model *m = p->m;

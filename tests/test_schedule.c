@@ -52,7 +52,7 @@ static void ends(void **state)
     assert_true(mlstm_schedule_warmup(1, INT64_MAX, 5, 0.25f) == 1);
 }
 
-/* As PyTorch's GradScaler(init_scale=8, growth_factor=4, backoff_factor=0.25, growth_interval=3). */
+/* PyTorch's GradScaler(init_scale=8, growth_factor=4, backoff_factor=0.25, growth_interval=3). */
 static void loss_scales(void **state)
 {
     (void)state;

@@ -129,7 +129,7 @@ static void check_rows(const struct cut *c, const char *what, const float *got,
     test_free(wide);
 }
 
-/* A batch whose rows end, in windows, against a cut of it; adds the parameters' gradients of that. */
+/* A batch whose rows end, in windows, against a cut of it; adds that one's gradients. */
 static void check_cut(const struct cut *c, const struct results *got, int32_t window,
                       double *dparams)
 {

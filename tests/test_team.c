@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads of a state without one: who takes part in a pass, and what the others do meanwhile. */
+/* The threads of a state without one: who takes part in a pass, what others do meanwhile. */
 #define _POSIX_C_SOURCE 200809L
 #include "thread.h"
 
@@ -100,7 +100,7 @@ static void those_without_a_part_rest(void **state)
     team_destroy(team);
 }
 
-/* Those whom the next pass needs are awake after one, or after they were woken, and the others are not. */
+/* Those whom the next pass needs are awake after one, or when woken, and the others are not. */
 static void those_with_a_part_are_awake(void **state)
 {
     (void)state;
@@ -126,7 +126,10 @@ static void note_signals(void *context, struct worker *worker)
     pthread_sigmask(SIG_BLOCK, NULL, &blocked[worker->index]);
 }
 
-/* Helpers take no signal of the application's, but their own faults, for which it may have handlers. */
+/*
+ * Helpers take no signal of the application's, but their own faults, for which it may have
+ * handlers.
+ */
 static void helpers_take_their_faults(void **state)
 {
     (void)state;

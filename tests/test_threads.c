@@ -111,7 +111,10 @@ static void steps_agree(void **state)
     free_model(m);
 }
 
-/* Passes so small that helpers have a part in those that follow each other closely, and in no others. */
+/*
+ * Passes so small that helpers have a part in those that follow each other closely, and in no
+ * others.
+ */
 static void helpers_may_sleep(void **state)
 {
     (void)state;
@@ -150,7 +153,7 @@ static mlstm_status decayed(const mlstm_stack *stack, mlstm_optimizer **optimize
     return mlstm_optimizer_set_frozen(*optimizer, "layer1.bias", 1);
 }
 
-/* What passes read of parameters, too, has the same bits after an update by any number of threads. */
+/* What passes read of parameters, too, has the same bits after updates by any number of threads. */
 static void updates_agree(void **state)
 {
     (void)state;

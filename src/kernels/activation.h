@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * exp, sigmoid and tanh on vectors. Both activations stay within 2e-7 of the exact value; NaN passes.
+ * exp, sigmoid and tanh on vectors. Both activations stay within 2e-7 of the exact value; NaN
+ * passes.
  *
- * They rest on 2^y = 2^n * (1 + r*q(r)), n a multiple of 1 or 1/32 near y, r the rest, and q a minimax
- * polynomial, but that AVX-512 looks polynomials for tanh up, which ends sooner. Adding a large number to y
- * rounds it to n and leaves n in the low bits.
+ * They rest on 2^y = 2^n * (1 + r*q(r)), n a multiple of 1 or 1/32 near y, r the rest, and q a
+ * minimax polynomial, but that AVX-512 looks polynomials for tanh up, which ends sooner. Adding a
+ * large number to y rounds it to n and leaves n in the low bits.
  */
 
 #ifndef ACTIVATION_H
@@ -60,8 +61,8 @@ static const struct numbers {
 };
 
 /*
- * The numbers above, read after what comes before. The compiler would otherwise keep them in registers
- * through the products, which need all of them.
+ * The numbers above, read after what comes before. The compiler would otherwise keep them in
+ * registers through the products, which need all of them.
  */
 #define NUMBERS_HERE(name)                                                                         \
     const struct numbers *name = &numbers;                                                         \
@@ -88,8 +89,8 @@ INLINE vec look_up(const float table[32], __m512i n)
 }
 
 /*
- * exp(x * factor / LOG2_E). As n is y rounded down, floor(n) is floor(y): _mm512_scalef_ps takes y as it is,
- * infinities too.
+ * exp(x * factor / LOG2_E). As n is y rounded down, floor(n) is floor(y): _mm512_scalef_ps takes y
+ * as it is, infinities too.
  */
 INLINE struct exponential exp_parts(vec x, float factor, const struct numbers *k)
 {

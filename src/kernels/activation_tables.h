@@ -10,9 +10,10 @@
 #define TANH_DEGREE 5
 
 /*
- * tanh((n + r) / TANH_STEPS) = sum over k of tanh[k][n] * r^k for r in [0, 1): minimax polynomials, of the relative
- * error for n = 0, whose coefficients were rounded one after the other, the others fitted again each time. They are
- * within 4e-8, for n = 0 within 1.7e-7 of the value. TANH_LAST stands for all that is larger.
+ * tanh((n + r) / TANH_STEPS) = sum over k of tanh[k][n] * r^k for r in [0, 1): minimax polynomials,
+ * of the relative error for n = 0, whose coefficients were rounded one after the other, the others
+ * fitted again each time. They are within 4e-8, for n = 0 within 1.7e-7 of the value. TANH_LAST
+ * stands for all that is larger.
  */
 static const struct tables {
     _Alignas(64) float powers[32]; /* 2^(n/32) */

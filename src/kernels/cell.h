@@ -3,9 +3,9 @@
 /*
  * The LSTM cell on tiles: products and activations of a step forward, and their gradients backward.
  *
- * Activations work on a group: four vectors i, j, f, o of the same W units. Where a panel is as wide
- * as four vectors (U = W) each row of the product is one group. In small layers a group holds the U
- * units of W / U rows, whose gates have to change places first.
+ * Activations work on a group: four vectors i, j, f, o of the same W units. Where a panel is as
+ * wide as four vectors (U = W) each row of the product is one group. In small layers a group holds
+ * the U units of W / U rows, whose gates have to change places first.
  */
 
 #ifndef CELL_H
@@ -150,8 +150,8 @@ INLINE struct group activate_row(const struct numbers *k, vec row, float forget_
 #endif
 
 /*
- * c' = c * f + i * j;  h' = tanh(c') * o, for the units that begin at `here` in the arrays of this step, at
- * `next` in those of the next one, and at `record` in `gates`.
+ * c' = c * f + i * j;  h' = tanh(c') * o, for the units that begin at `here` in the arrays of this
+ * step, at `next` in those of the next one, and at `record` in `gates`.
  */
 INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, struct group a,
                         vec c, size_t here, size_t next, size_t record)
@@ -171,8 +171,8 @@ INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, s
 }
 
 /*
- * Steps go through the panels in turns, from the first to the last and back: what a step has read last is
- * still near when the next one begins.
+ * Steps go through the panels in turns, from the first to the last and back: what a step has read
+ * last is still near when the next one begins.
  */
 INLINE bool goes_back(const struct cell_forward *s, int32_t step)
 {
@@ -209,7 +209,7 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     tile_add(rows, vectors, &sum, &input);
 
     const size_t record = (size_t)panel * s->gates_panel + at * width;
-    /* Gates of all rows before the first new c: what waits for one row would keep others out of sight. */
+    /* Gates of all rows before the first new c: what waits for one row would hide the others. */
     struct group gates[MAX_ROWS];
     UNROLL(8)
     for (int32_t r = 0; r < rows; r++) {
@@ -257,7 +257,7 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     /* Steps take up whole groups in the record. */
     const size_t groups = (batch + group_rows - 1) / group_rows;
     const size_t record = ((size_t)step * groups + (size_t)row / group_rows) * 4 * W;
-    /* First: a group's store may reach into what the next one loads, and would have to end before. */
+    /* First: a group's store may reach into what the next one loads, which would wait for it. */
     vec c[MAX_ROWS];
     UNROLL(8)
     for (size_t g = 0; g * group_rows < (size_t)rows; g++)
@@ -344,11 +344,12 @@ INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float 
 }
 
 /*
- * A batch of one row, as in a stream, has few chains of additions to hide their latency. So even and odd
- * recurrent inputs are added apart, and two panels may go together. In a wide layer, of more than one panel, x
- * has a chain of its own too and may come last, in steps that go back; but with 16 registers, which two panels
- * fill, all is one chain there. This depends on the layer alone: steps and windows, any number of threads and
- * of panels that go together give the same bits.
+ * A batch of one row, as in a stream, has few chains of additions to hide their latency. So even
+ * and odd recurrent inputs are added apart, and two panels may go together. In a wide layer, of
+ * more than one panel, x has a chain of its own too and may come last, in steps that go back; but
+ * with 16 registers, which two panels fill, all is one chain there. This depends on the layer
+ * alone: steps and windows, any number of threads and of panels that go together give the same
+ * bits.
  */
 INLINE void cell_forward_single(int32_t panels, bool wide, const struct cell_forward *s,
                                 int32_t step, int32_t panel, bool back)
@@ -405,7 +406,10 @@ NOINLINE void cell_forward_narrow(const struct cell_forward *s)
 
 NOINLINE void cell_forward_stream(const struct cell_forward *s)
 {
-    /* With 16 registers two: one panel has a single chain for each gate, which would wait for its additions. */
+    /*
+     * With 16 registers two: one panel has a single chain for each gate, which would wait for its
+     * additions.
+     */
     const int32_t together = MANY_REGISTERS ? s->together : 2;
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
         const bool back = goes_back(s, step);
@@ -493,9 +497,11 @@ static void cell_forward(const struct cell_forward *s)
 
 /*
  * With dh the gradient on h', dc on c':
- *   dc += dh * o * (1 - tanh(c')^2);   the gates' inputs get
- *   di = dc * j * i(1-i);  dj = dc * i * (1-j^2);  df = dc * c * f(1-f);  do = dh * tanh(c') * o(1-o)
- * and c gets dc * f. What dh and dc are multiplied by comes first: a step waits for the dh of the one after.
+ *     dc += dh * o * (1 - tanh(c')^2);   the gates' inputs get
+ *     di = dc * j * i(1-i);   dj = dc * i * (1-j^2);
+ *     df = dc * c * f(1-f);   do = dh * tanh(c') * o(1-o)
+ * and c gets dc * f. What dh and dc are multiplied by comes first: a step waits for the dh of the
+ * one after.
  */
 INLINE struct group cell_gradient(const float *gates, vec tanh_c, vec c, vec dh, vec dc,
                                   vec *dc_before)
@@ -531,7 +537,7 @@ INLINE struct group cell_backward_group(const struct cell_backward *s, size_t at
     return g;
 }
 
-/* dh_carry = dgates of `step` @ transposed recurrent kernel, for the rows and units of this call. */
+/* dh_carry = dgates of `step` @ transposed recurrent kernel, for this call's rows and units. */
 INLINE void carry_back(const struct cell_backward *s, int32_t step)
 {
     const size_t width = 4 * (size_t)s->units;
@@ -605,7 +611,7 @@ INLINE void store_rows(int32_t units, int32_t rows, float *p, vec v)
 }
 
 #if W == 16
-/* A transposed kernel of no more than four columns as four vectors, each with a row for every gate. */
+/* A transposed kernel of at most four columns as four vectors, each with a row for every gate. */
 struct row_kernel {
     vec at[4];
 };

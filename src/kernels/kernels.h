@@ -9,10 +9,10 @@
  * The arithmetic of the library: a table of functions for each instruction set, filled from one
  * source. Kernels know arrays and strides; nothing of handles, names, threads or files.
  *
- * Letters: W lanes of a vector, U units of a panel (W, or a smaller power of two for layers that are
- * smaller), N = 4U columns of a panel. A matrix [K, columns] is kept as panels [K, N], one after the
- * other; the columns of a layer's panel are the gates i, j, f, o of the same U units, U each. Arrays
- * whose rows are read or written by vectors have room for W floats after their end.
+ * Letters: W lanes of a vector, U units of a panel (W, or a smaller power of two for layers that
+ * are smaller), N = 4U columns of a panel. A matrix [K, columns] is kept as panels [K, N], one
+ * after the other; the columns of a layer's panel are the gates i, j, f, o of the same U units, U
+ * each. Arrays whose rows are read or written by vectors have room for W floats after their end.
  */
 
 /* Rows that follow each other. */
@@ -21,7 +21,8 @@ struct run {
 };
 
 /*
- * C[r, n] = init + sum over s, k of A(r, s, k) * B[s*K + k, n], A(r, s, k) = a[r*a_row + s*a_segment + k].
+ * C[r, n] = init + sum over s, k of A(r, s, k) * B[s*K + k, n],
+ * A(r, s, k) = a[r*a_row + s*a_segment + k].
  */
 enum product_init {
     PRODUCT_ZERO, /* 0 */
@@ -51,7 +52,7 @@ struct product {
     int32_t run_count;
 };
 
-/* B[k, n] += sum over r of A[r, k] * G[r, n], the gradient of a panel matrix; and its row of biases. */
+/* B[k, n] += sum over r of A[r, k] * G[r, n], the gradient of a panel matrix; and its biases. */
 struct outer {
     const float *a; /* [rows, K]; NULL adds the sum of G over r to one row */
     size_t a_row;
@@ -85,8 +86,8 @@ struct cell_forward {
     const float *preact; /* panels [steps * B, 4U] */
     size_t preact_panel;
     /*
-     * Panels [steps * B, 4U] of activated i, j, f, o; NULL where nothing is recorded. A small layer has
-     * groups [steps, ceil(B * U / W), 4W] of the kernels' own order instead.
+     * Panels [steps * B, 4U] of activated i, j, f, o; NULL where nothing is recorded. A small layer
+     * has groups [steps, ceil(B * U / W), 4W] of the kernels' own order instead.
      */
     float *gates;
     size_t gates_panel;
@@ -97,9 +98,9 @@ struct cell_forward {
 };
 
 /*
- * Consecutive steps of one layer, from step_end - 1 back to step_begin. What a step gets from the one
- * after it is computed from dgates at its beginning; for the last of all `steps` it stands in dh_carry,
- * where a small layer has that of every step.
+ * Consecutive steps of one layer, from step_end - 1 back to step_begin. What a step gets from the
+ * one after it is computed from dgates at its beginning; for the last of all `steps` it stands in
+ * dh_carry, where a small layer has that of every step.
  */
 struct cell_backward {
     int32_t batch;
@@ -123,15 +124,18 @@ struct cell_backward {
     float *dgates; /* panels [steps * B, 4U] */
     size_t dgates_panel;
     const int32_t *keep; /* as in outer, for the last panel */
-    /* Between small layers of the same U: [steps * B, U] on the layer below, may be dh_out; or NULL. */
+    /*
+     * Between small layers of the same U: [steps * B, U] on the layer below, may be dh_out; or
+     * NULL.
+     */
     float *dx;
     const float *transposed_x; /* [4U, width] */
 };
 
 /*
- * What a cell with options does between its products, for some rows of one step: equations in cell.h of
- * the public headers. Vectors are rows of panels, 4W numbers of each; their indices are -1 for what is
- * not there.
+ * What a cell with options does between its products, for some rows of one step: equations in
+ * cell.h of the public headers. Vectors are rows of panels, 4W numbers of each; their indices are
+ * -1 for what is not there.
  */
 struct special {
     int32_t units, panels;
@@ -183,7 +187,7 @@ struct special_backward {
 struct special_vectors {
     struct special_backward backward; /* of the first step; its rows are of all */
     int32_t panel_begin, panel_end;
-    float *vectors, *bias; /* panels as `vectors` and `bias` forward; the bias with a norm, NULL for none */
+    float *vectors, *bias; /* panels as forward; the bias with a norm, NULL for none */
 };
 
 /* Random masks: out[r, u] is `chosen` with probability `rate`, otherwise `other`. */
@@ -233,8 +237,8 @@ struct kernels {
     void (*cell_forward)(const struct cell_forward *);
     void (*cell_backward)(const struct cell_backward *);
     /*
-     * out[c*out_row + r] = in[r*in_row + c] for `rows` and `columns` of in; columns are a multiple of W,
-     * and rows of out are filled up with zeros to one.
+     * out[c*out_row + r] = in[r*in_row + c] for `rows` and `columns` of in; columns are a multiple
+     * of W, and rows of out are filled up with zeros to one.
      */
     void (*transpose)(const float *in, size_t in_row, int32_t rows, int32_t columns, float *out,
                       size_t out_row);
@@ -246,8 +250,8 @@ struct kernels {
     void (*special_vectors)(const struct special_vectors *);
     void (*mask)(const struct mask *);
     /* out = a * b + c; b NULL for 1, c NULL for 0. `out` may be any of them. */
-    void (*mix)(struct rows a, struct rows b, struct rows c, float *out, size_t out_row, int32_t rows,
-                int32_t units);
+    void (*mix)(struct rows a, struct rows b, struct rows c, float *out, size_t out_row,
+                int32_t rows, int32_t units);
     /* out = k * a + (1 - k) * b; a or b NULL for 0. `out` may be any of them. */
     void (*blend)(struct rows k, struct rows a, struct rows b, float *out, size_t out_row,
                   int32_t rows, int32_t units);
@@ -255,8 +259,8 @@ struct kernels {
     void (*pass_clip)(struct rows of, float limit, float *out, size_t out_row, int32_t rows,
                       int32_t units);
     /*
-     * d is the gradient on x * gate + h * (1 - gate): dx and dgate get those on x and on what the gate is
-     * the sigmoid of, d keeps that on h.
+     * d is the gradient on x * gate + h * (1 - gate): dx and dgate get those on x and on what the
+     * gate is the sigmoid of, d keeps that on h.
      */
     void (*highway_backward)(struct rows gate, struct rows x, struct rows h, float *d, size_t d_row,
                              float *dx, float *dgate, int32_t rows, int32_t units);
@@ -267,7 +271,8 @@ struct kernels {
     void (*sgd)(float *values, const float *grads, size_t count, float rate);
     void (*momentum)(float *values, float *moments, const float *grads, size_t count, float rate,
                      float momentum, int32_t nesterov);
-    void (*adagrad)(float *values, float *accumulators, const float *grads, size_t count, float rate);
+    void (*adagrad)(float *values, float *accumulators, const float *grads, size_t count,
+                    float rate);
     void (*rmsprop)(const struct rmsprop *);
     void (*adam)(const struct adam *);
     void (*lion)(float *values, float *moments, const float *grads, size_t count, float rate,
@@ -277,6 +282,7 @@ struct kernels {
                                     int32_t classes, float gradient_scale, float *probabilities,
                                     float *dlogits);
     void (*sigmoid)(const float *in, float *out, size_t count);
+    /* As cells compute it: for the test of its accuracy. */
     void (*tanh)(const float *in, float *out, size_t count);
 };
 

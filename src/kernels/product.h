@@ -13,7 +13,7 @@
 /* Inputs that are multiplied for all rows before the next ones are: their panel stays in cache. */
 #define PRODUCT_DEPTH 512
 
-/* Rows, of whole tiles, that go through all panels before the next ones where there are many segments. */
+/* Rows of whole tiles, which with many segments go through all panels before the next ones. */
 #define PRODUCT_ROWS 252
 
 /* A slice of all inputs: `segments` of `length` each. */
@@ -195,7 +195,10 @@ static void product_tiles(const struct product *p)
     }
 }
 
-/* A few rows of a narrow matrix, such as a readout at one step: a single tile, without the loops around it. */
+/*
+ * A few rows of a narrow matrix, such as a readout at one step: a single tile, without the loops
+ * around it.
+ */
 INLINE bool is_one_tile(const struct product *p)
 {
     return p->width == W && p->panel_begin == 0 && p->panel_end == 1 && !p->runs && !p->more &&
@@ -220,8 +223,8 @@ static void product(const struct product *p)
 }
 
 /*
- * Rows of G that stay in the first cache while all tiles of a block of inputs are added to, and inputs
- * whose columns of A stay in the second while all panels are.
+ * Rows of G that stay in the first cache while all tiles of a block of inputs are added to, and
+ * inputs whose columns of A stay in the second while all panels are.
  */
 #define OUTER_ROWS 96
 #define OUTER_INPUTS 192
@@ -256,7 +259,7 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
     }
     if (vectors == 1)
         tile_add(ks, vectors, &t, &odd);
-    /* NaN in a would make NaN of a column that does not exist, and so of the parameters' padding. */
+    /* NaN in a would make NaN of a column that does not exist, so of the parameters' padding. */
     if (keep)
         UNROLL(8)
         for (int32_t k = 0; k < ks; k++)
@@ -336,7 +339,7 @@ INLINE void outer_block(int32_t vectors, const struct outer *o, int32_t panel, i
         for (int32_t k = k_begin, n, turn = 0; k < k_end; k += n, turn++) {
             n = next_rows(k_end - k, most);
             float *at = b + (size_t)k * width;
-            /* At first the gradients have to come from afar, too: each tile fetches those of the next. */
+            /* At first gradients come from afar, too: each tile fetches those of the next. */
             const struct ahead ahead = first ? lines_from(at + (size_t)n * width, tile_step)
                                              : share_following(vectors, &following, turn);
             WITH_ROWS_APART(n, vectors, outer_tile, o, block, count, o->a + k, g,
@@ -413,7 +416,10 @@ INLINE void transpose_block(int32_t most, const float *in, size_t in_row, int32_
 static void transpose(const float *in, size_t in_row, int32_t rows, int32_t columns, float *out,
                       size_t out_row)
 {
-    /* As in small layers: most of the exchanges have nothing to do. A choice in the loop below costs the gain. */
+    /*
+     * As in small layers: most of the exchanges have nothing to do. A choice in the loop below
+     * costs the gain.
+     */
     if (rows <= 4) {
         for (int32_t c = 0; c < columns; c += W)
             transpose_block(4, in + (size_t)c, in_row, rows, out + (size_t)c * out_row, out_row);

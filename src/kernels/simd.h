@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * One vector type of W floats, and what the kernels need beyond its arithmetic operators. Included by
- * the file of each instruction set after it has defined W.
+ * One vector type of W floats, and what the kernels need beyond its arithmetic operators. Included
+ * by the file of each instruction set after it has defined W.
  */
 
 #ifndef SIMD_H
@@ -20,7 +20,10 @@
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline, unused))
 
-/* Writes out the loop that follows, of at most `count` rounds: vectors that a loop indexes stay in memory. */
+/*
+ * Writes out the loop that follows, of at most `count` rounds: vectors that a loop indexes stay in
+ * memory.
+ */
 #define PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #define UNROLL(count) PRAGMA(clang loop unroll(full))
@@ -144,8 +147,8 @@ INLINE vec vabs(vec v)
 }
 
 /*
- * a * b + c with one rounding, wherever compilers may contract sums: with two products they take the one or
- * the other, not the same in every copy of a function.
+ * a * b + c with one rounding, wherever compilers may contract sums: with two products they take
+ * the one or the other, not the same in every copy of a function.
  */
 INLINE vec multiply_add(vec a, vec b, vec c)
 {
@@ -181,7 +184,10 @@ INLINE vec vsqrt(vec v)
 INLINE vec over_root(vec a, vec b)
 {
 #if W == 16
-    /* Root and quotient keep some processors for 30 cycles. One step of Newton's, but not of 0 * infinity. */
+    /*
+     * Root and quotient keep some processors for 30 cycles. One step of Newton's, but not of 0 *
+     * infinity.
+     */
     const vec root = (vec)_mm512_rsqrt14_ps((__m512)b);
     const vec rest = splat(1.0f) - b * root * root;
     return a * choose(rest == rest, root + root * splat(0.5f) * rest, root);

@@ -72,7 +72,10 @@ static double softmax_rows(const struct softmax *s, int32_t n)
     return total;
 }
 
-/* The first n lanes; from memory, as clang computes what is read lane by lane from a vector lane by lane, too. */
+/*
+ * The first n lanes; from memory, as clang computes what is read lane by lane from a vector lane by
+ * lane, too.
+ */
 INLINE double sum_first(vec v, int32_t n)
 {
     float lanes[W];
@@ -131,8 +134,8 @@ INLINE void store_pairs(float *out, vec a, vec b)
 }
 
 /*
- * W rows of two classes. With d the other class's logit less the label's, the other's probability is
- * sigmoid(d) and the loss log(1 + exp(d)). Not finite where d is not.
+ * W rows of two classes. With d the other class's logit less the label's, the other's probability
+ * is sigmoid(d) and the loss log(1 + exp(d)). Not finite where d is not.
  */
 static double softmax_pairs(const struct softmax *s)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * What a cell with options does between its products, forward and backward. It looks at whole rows, as
- * normalisation does, so rows are what threads share.
+ * What a cell with options does between its products, forward and backward. It looks at whole rows,
+ * as normalisation does, so rows are what threads share.
  */
 
 #ifndef SPECIAL_H
@@ -297,7 +297,7 @@ INLINE vec keep_units(const struct special *s, int32_t panel, vec v)
 /* Where a row's gradients wait between the parts of the walk back: the places of i, j and f. */
 enum { ON_NEW_C = 0, ON_READ_C = W, ON_OLD_C = 2 * W, ON_O = 3 * W };
 
-/* Back through the output: to o, to what tanh read, and, through zoneout and peephole, to both c. */
+/* Back through the output: to o, to what tanh read, and by zoneout and peephole to both c. */
 INLINE void special_output_backward(const struct special_backward *b, int32_t row, int32_t p)
 {
     const struct special *s = &b->forward;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The one source of all kernels. The file of an instruction set defines W, the lanes of its vectors,
- * and TABLE and NAME, and includes this.
+ * The one source of all kernels. The file of an instruction set defines W, the lanes of its
+ * vectors, and TABLE and NAME, and includes this.
  */
 
 #include "kernels.h"

@@ -63,9 +63,9 @@ INLINE int32_t next_rows(int32_t left, int32_t most)
     } while (0)
 
 /*
- * The tiles of 4 to 6 rows by 4 vectors as functions of their own: inlined beside all others, their loops
- * fetched distances of rows from the stack or from vector registers. With few registers the loop alone is
- * one, below.
+ * The tiles of 4 to 6 rows by 4 vectors as functions of their own: inlined beside all others, their
+ * loops fetched distances of rows from the stack or from vector registers. With few registers the
+ * loop alone is one, below.
  */
 #if MANY_REGISTERS
 #define TILE_APART(rows, function, parameters, ...)                                                \
@@ -94,8 +94,8 @@ INLINE int32_t next_rows(int32_t left, int32_t most)
 #endif
 
 /*
- * What a wide tile fetches for others while it multiplies: a line for every k, `step` bytes after the last. These are
- * addresses, since at the end of an array they lie beyond it.
+ * What a wide tile fetches for others while it multiplies: a line for every k, `step` bytes after
+ * the last. These are addresses, since at the end of an array they lie beyond it.
  */
 struct ahead {
     uintptr_t at;
@@ -178,7 +178,7 @@ INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct
             t->at[r][v] += other->at[r][v];
 }
 
-/* What one k adds. Factors are kept: they are fewer than vectors of b where every register counts. */
+/* What one k adds. Factors are kept: they are fewer than vectors of b where registers count. */
 INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, const float *a,
                              size_t a_row, const float *b)
 {
@@ -248,10 +248,10 @@ TILE_ACCUMULATE_APART(2)
 TILE_ACCUMULATE_APART(3)
 
 /*
- * t[r] += sum over k of a[r*a_row + k*a_k] * b[k*b_k ...]. With a_k = 1 the rows of a are rows; with
- * a_row = 1 they are columns, and the product is that of a transposed. Each element is one chain of
- * additions in the order of k, whatever the size of the tile: results do not depend on how rows are
- * divided.
+ * t[r] += sum over k of a[r*a_row + k*a_k] * b[k*b_k ...]. With a_k = 1 the rows of a are rows;
+ * with a_row = 1 they are columns, and the product is that of a transposed. Each element is one
+ * chain of additions in the order of k, whatever the size of the tile: results do not depend on how
+ * rows are divided.
  */
 INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const float *a,
                           size_t a_row, size_t a_k, const float *b, size_t b_k, int32_t count,
@@ -276,8 +276,9 @@ INLINE int32_t tile_count(int32_t rows, int32_t vectors)
 }
 
 /*
- * `depth` rows of a panel, which are read after those at `now`. All tiles have the same part in fetching them: if the
- * first ones did it, as fast as they can, the memory would keep what they read themselves waiting.
+ * `depth` rows of a panel, which are read after those at `now`. All tiles have the same part in
+ * fetching them: if the first ones did it, as fast as they can, the memory would keep what they
+ * read themselves waiting.
  */
 struct following {
     const float *now, *next;
