@@ -73,7 +73,7 @@ suite() {
     tsan)
         ensure_packages $compiler libcmocka-dev
         build tsan tsan
-        run tsan -R '^test_(status|threads|properties|gradients)'
+        run tsan -R '^test_(status|team|threads|gradients|options|sequences|allocations|float_mode)'
         ;;
     tidy)
         ensure_packages $compiler libcmocka-dev clang clang-tidy
