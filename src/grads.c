@@ -94,8 +94,10 @@ static void shrink(const struct kernels *kernels, float *values, size_t count, d
 {
     double factor = max_norm / norm;
     /* A power of 2 rounds nothing, and what it makes 0 is 0 in the end. */
-    for (; factor < (double)FLT_MIN; factor /= (double)FLT_MIN)
+    while (factor < (double)FLT_MIN) {
         kernels->scale(values, count, FLT_MIN);
+        factor /= (double)FLT_MIN;
+    }
     kernels->scale(values, count, (float)factor);
 }
 
