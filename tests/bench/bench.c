@@ -4,6 +4,7 @@
 #include "bench.h"
 
 #include <stdarg.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +102,7 @@ static void time_for(double nanoseconds)
 {
     long count = 1;
     double end = now() + nanoseconds;
-    while (sample(count) < 1e6 && count < 1L << 40)
+    while (sample(count) < 1e6 && count <= LONG_MAX / 2)
         count *= 2;
     printf("{\"ns\": [");
     int samples = 0;
