@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +16,11 @@
 #include <string.h>
 
 #include <mlstm/mlstm.h>
+
+#include "program.h"
+#include "random_bits.h"
+
+const char program_name[] = "mlstm-adding";
 
 enum {
     UNITS = 16,        /* H */
@@ -29,40 +33,6 @@ enum {
 static const float right = 0.04f;        /* absolute error below which a sequence is right */
 static const double small_enough = 0.01; /* average error of the recent sequences */
 static const float rate = 0.01f, max_norm = 1;
-
-static _Noreturn void fail(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("mlstm-adding: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    exit(2);
-}
-
-static void check(mlstm_status status)
-{
-    if (status != MLSTM_OK)
-        fail("%s", mlstm_last_error());
-}
-
-static float *allocate(size_t count)
-{
-    float *memory = calloc(count, sizeof *memory);
-    if (!memory)
-        fail("no memory for %zu numbers", count);
-    return memory;
-}
-
-/* 64 random bits (SplitMix64, Steele et al. 2014). */
-static uint64_t random_bits(uint64_t *generator)
-{
-    uint64_t z = *generator += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 /* 0 to count - 1. */
 static int32_t random_below(uint64_t *generator, int32_t count)

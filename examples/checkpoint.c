@@ -7,13 +7,17 @@
  *     mlstm-checkpoint FILE [UPDATES [UNITS]]
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <mlstm/mlstm.h>
+
+#include "program.h"
+#include "random_bits.h"
+
+const char program_name[] = "mlstm-checkpoint";
 
 enum { T = 10, B = 4, O = 2 }; /* steps, rows, classes */
 
@@ -23,31 +27,6 @@ typedef struct model {
     mlstm_grads *grads;
     mlstm_optimizer *optimizer;
 } model;
-
-static _Noreturn void fail(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("mlstm-checkpoint: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    exit(2);
-}
-
-static void check(mlstm_status status)
-{
-    if (status != MLSTM_OK)
-        fail("%s", mlstm_last_error());
-}
-
-static float *allocate(size_t count)
-{
-    float *memory = calloc(count, sizeof *memory);
-    if (!memory)
-        fail("no memory for %zu numbers", count);
-    return memory;
-}
 
 /* Numbers as large as a parameter, and what the file calls them. */
 typedef struct array {
@@ -206,13 +185,10 @@ static void destroy_model(model *m)
     mlstm_stack_destroy(m->stack);
 }
 
-/* One for each row (SplitMix64, Steele et al. 2014): data that depend on nothing but the step. */
+/* One for each row: data that depend on nothing but the step. */
 static uint64_t bits_of_step(int64_t step)
 {
-    uint64_t z = (uint64_t)step * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return random_bits_at((uint64_t)step * RANDOM_BITS_STEP);
 }
 
 /* A window goes on where the one before ended. */

@@ -23,6 +23,7 @@
 #include <mlstm/mlstm.h>
 
 #include "echo_figure.h"
+#include "random_bits.h"
 
 /* The constants; each of them is an option. */
 static int32_t num_epochs = 100;
@@ -76,15 +77,6 @@ typedef struct echo_data {
     float *x;        /* [columns,B] */
     int32_t *y;      /* [columns,B] */
 } echo_data;
-
-/* 64 random bits (SplitMix64, Steele et al. 2014). */
-static uint64_t random_bits(uint64_t *generator)
-{
-    uint64_t z = *generator += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 /* generateData(): x is a series of fair bits, y the same bits echo_step later, both cut into B rows
    of `columns` bits. Columns are kept one after the other, so that a window, T of them, needs no

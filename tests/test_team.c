@@ -71,17 +71,12 @@ static void no_more_than_there_are(void **state)
     team_destroy(team);
 }
 
-static int64_t nanoseconds(clockid_t clock)
-{
-    struct timespec time;
-    clock_gettime(clock, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 static void note_time(void *context, struct worker *worker)
 {
     struct notes *notes = context;
-    notes->nanoseconds[worker->index] = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    notes->nanoseconds[worker->index] = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
 /* While others pass, and meet, they take no time of a processor. */
@@ -91,8 +86,8 @@ static void those_without_a_part_rest(void **state)
     struct notes before = {0}, after = {0}, notes = {0};
     struct team *team = new_team(4);
     team_run(team, 4, note_time, &before);
-    const int64_t end = nanoseconds(CLOCK_MONOTONIC) + 100000000;
-    while (nanoseconds(CLOCK_MONOTONIC) < end)
+    const int64_t end = monotonic_time() + 100000000;
+    while (monotonic_time() < end)
         team_run(team, 2, meet, &notes);
     team_run(team, 4, note_time, &after);
     for (int32_t i = 2; i < 4; i++)
