@@ -7,6 +7,7 @@ run.sh installs and builds what this starts; README.md describes programs, proto
 
 import argparse
 import array
+import contextlib
 import json
 import math
 import os
@@ -230,22 +231,26 @@ def measure(row, programs, plain_programs, threads, options, folder):
 def run_rows(options, commands, folder, names):
     chosen = [row for row in all_rows(options.quick)
               if not options.rows or {row.name, row.group} & set(options.rows)]
+    with_plain = [peer for peer in commands
+                  if any(row.variant for row in chosen) and peer not in YARDSTICKS]
     results = []
     for threads in options.threads:
-        programs = [Program(peer, command, threads) for peer, command in commands.items()]
-        plain = [Program(peer, command, threads) for peer, command in commands.items()
-                 if any(row.variant for row in chosen) and peer not in YARDSTICKS]
-        names.update((p.peer, p.name) for p in programs)
-        try:
+        with contextlib.ExitStack() as running:
+
+            def start(peer):
+                program = Program(peer, commands[peer], threads)
+                running.callback(program.end)  # a stopped one would outlast a failure
+                return program
+
+            programs = [start(peer) for peer in commands]
+            plain = [start(peer) for peer in with_plain]
+            names.update((p.peer, p.name) for p in programs)
             for program in programs:
                 if program.peer == "sgemm":
                     check_sgemm(program, folder)
             for row in chosen:
                 results.append(measure(row, programs, plain, threads, options, folder))
                 print(report.line(results[-1]), flush=True)
-        finally:
-            for program in [*programs, *plain]:
-                program.end()
     return results
 
 
