@@ -442,7 +442,8 @@ static void backward(const struct mlstm_stack *stack, struct mlstm_state *state,
         };
         if (state->limited)
             state_find_runs(state, first, n);
-        state_run(state, state->backward_paces, n, backward_chunk, &pass);
+        state->backward_threads =
+            state_run(state, state->backward_paces, n, backward_chunk, &pass);
     }
     end_carry(state, grads);
     float_mode_leave(callers);

@@ -378,8 +378,7 @@ void layout_transpose(const struct layout *layout, int32_t matrix, const float *
                       float *transposed, const struct worker *worker)
 {
     const struct matrix *m = &layout->matrices[matrix];
-    struct range all, panel;
-    worker_share(worker, 1, m->panels, &all, &panel);
+    const struct range panel = worker_items(worker, m->panels);
     for (const struct part *part = m->parts; part < m->parts + 2; part++)
         for (int32_t b = 0; b < part->blocks; b++)
             for (int32_t p = panel.begin; p < panel.end; p++) {
@@ -395,13 +394,15 @@ void layout_transpose(const struct layout *layout, int32_t matrix, const float *
             }
 }
 
-void layout_sum_biases(const struct layout *layout, int32_t matrix, float *block)
+void layout_sum_biases(const struct layout *layout, int32_t matrix, float *block,
+                       const struct worker *worker)
 {
     const struct matrix *m = &layout->matrices[matrix];
     if (m->sums_into == NONE)
         return;
     const struct matrix *kernel = &layout->matrices[m->sums_into];
-    for (int32_t p = 0; p < m->panels; p++) {
+    const struct range panel = worker_items(worker, m->panels);
+    for (int32_t p = panel.begin; p < panel.end; p++) {
         const float *biases = block + m->offset + (size_t)p * m->panel;
         float *sum = block + kernel->offset + (size_t)p * kernel->panel;
         for (int32_t n = 0; n < m->width; n++)

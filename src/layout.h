@@ -151,8 +151,12 @@ void layout_write(const struct layout *layout, const struct param *param, float 
 void layout_transpose(const struct layout *layout, int32_t matrix, const float *block,
                       float *transposed, const struct worker *worker);
 
-/* Where a matrix has two biases: refreshes their sum in the kernel's row, which is no parameter. */
-void layout_sum_biases(const struct layout *layout, int32_t matrix, float *block);
+/*
+ * Where a matrix has two biases: refreshes their sum in the kernel's row, which is no parameter, in
+ * this worker's panels.
+ */
+void layout_sum_biases(const struct layout *layout, int32_t matrix, float *block,
+                       const struct worker *worker);
 
 /* And the way back: gradients of the sum go to both, and the row is 0 again. */
 void layout_share_biases(const struct layout *layout, float *block);

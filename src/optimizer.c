@@ -10,7 +10,6 @@
 #include "float_mode.h"
 #include "grads.h"
 #include "number.h"
-#include "pace.h"
 #include "piece.h"
 #include "stack.h"
 #include "state.h"
@@ -22,8 +21,12 @@
 /* Numbers that are decayed at a time: some vectors, soon read again. */
 #define CHUNK 256
 
-/* Parameters in an update: with fewer most of it is done before a helper is awake. */
-#define WORTH_DIVIDING ((size_t)1 << 19)
+/*
+ * Parameters in an update: with fewer most of it is done before a helper is awake, or before one
+ * that is awake has begun.
+ */
+#define WORTH_WAKING ((size_t)1 << 19)
+#define WORTH_DIVIDING ((size_t)1 << 15)
 
 /* Numbers in a row that one call updates. */
 struct span {
@@ -506,7 +509,7 @@ static void update_span(const mlstm_optimizer *o, const struct span *span)
         update_decayed(o, *span);
 }
 
-/* Each parameter by its settings, a panel for every worker in turn. */
+/* Each parameter by its settings. */
 static void update_params(const mlstm_optimizer *o, float *params, const float *grads,
                           const struct worker *worker)
 {
@@ -514,7 +517,8 @@ static void update_params(const mlstm_optimizer *o, float *params, const float *
         const struct param *param = &o->layout->param[i];
         if (o->settings[i].frozen)
             continue;
-        for (int32_t p = worker->index; p < piece_count(o->layout, param); p += worker->count) {
+        const struct range panel = worker_items(worker, piece_count(o->layout, param));
+        for (int32_t p = panel.begin; p < panel.end; p++) {
             const struct piece piece = piece_of(o->layout, param, p);
             update_span(o, &(struct span){params + piece.offset, grads + piece.offset, piece.offset,
                                           piece.count, o->settings[i].decay});
@@ -522,16 +526,22 @@ static void update_params(const mlstm_optimizer *o, float *params, const float *
     }
 }
 
-/* Parts begin with a line, so that vectors are those of an update that is not divided. */
+/* All parameters alike: vectors are those of an update that is not divided. */
 static void update_all(const mlstm_optimizer *o, float *params, const float *grads,
                        const struct worker *worker)
 {
-    const size_t lines = o->layout->count / LINE_FLOATS, index = (size_t)worker->index,
-                 count = (size_t)worker->count;
-    const size_t begin = lines * index / count * LINE_FLOATS;
-    const size_t end = lines * (index + 1) / count * LINE_FLOATS;
-    o->rule->update(
-        o, &(struct span){params + begin, grads + begin, begin, end - begin, o->weight_decay});
+    if (worker->count == 1) {
+        o->rule->update(o, &(struct span){params, grads, 0, o->layout->count, o->weight_decay});
+        return;
+    }
+    for (int32_t i = 0; i < o->layout->matrix_count; i++) {
+        const struct matrix *m = &o->layout->matrices[i];
+        const struct range panel = worker_items(worker, m->panels);
+        const size_t begin = m->offset + (size_t)panel.begin * m->panel;
+        o->rule->update(o, &(struct span){params + begin, grads + begin, begin,
+                                          (size_t)(panel.end - panel.begin) * m->panel,
+                                          o->weight_decay});
+    }
 }
 
 struct update {
@@ -540,6 +550,10 @@ struct update {
     const float *grads;
 };
 
+/*
+ * On as many threads as the pass back: each takes the panels whose gradients it has computed, which
+ * are in its core's cache, and transposes what it has updated.
+ */
 static void update(void *context, struct worker *worker)
 {
     const struct update *u = context;
@@ -547,7 +561,6 @@ static void update(void *context, struct worker *worker)
         update_params(u->optimizer, u->stack->params, u->grads, worker);
     else
         update_all(u->optimizer, u->stack->params, u->grads, worker);
-    worker_wait(worker);
     stack_refresh(u->stack, worker);
 }
 
@@ -561,7 +574,15 @@ static void update(void *context, struct worker *worker)
     REQUIRE((grads)->layout == (stack)->layout, MLSTM_ERROR_MISMATCH, "%s",                        \
             "the gradients are of another stack, or of this one before it got its readout")
 
-/* On the threads of the state, if there is one, and where it pays. */
+/* How many threads of the state, if there is one, update so many parameters. */
+static int32_t update_threads(const mlstm_state *state, size_t count)
+{
+    if (!state || !state->team || count < WORTH_DIVIDING)
+        return 1;
+    const int32_t threads = state->backward_threads;
+    return count >= WORTH_WAKING || team_is_awake(state->team, threads) ? threads : 1;
+}
+
 static void apply(mlstm_optimizer *optimizer, mlstm_stack *stack, const mlstm_grads *grads,
                   mlstm_state *state)
 {
@@ -570,8 +591,9 @@ static void apply(mlstm_optimizer *optimizer, mlstm_stack *stack, const mlstm_gr
     if (optimizer->rule->begin)
         optimizer->rule->begin(optimizer);
     struct update pass = {optimizer, stack, grads->values};
-    if (state && state->team && stack->layout->count >= WORTH_DIVIDING)
-        pace_run(&state->update_pace, state->team, state->threads, 1, true, update, &pass);
+    const int32_t threads = update_threads(state, stack->layout->count);
+    if (threads > 1)
+        team_run(state->team, threads, update, &pass);
     else
         update(&pass, &(struct worker){.count = 1});
     float_mode_leave(callers);

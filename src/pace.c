@@ -126,16 +126,19 @@ void pace_note(struct pace *pace, int32_t steps, double time, bool slept)
     }
 }
 
-void pace_run(struct pace *pace, struct team *team, int32_t threads, int32_t steps,
-              bool worth_waking, void (*work)(void *context, struct worker *worker), void *context)
+int32_t pace_run(struct pace *pace, struct team *team, int32_t threads, int32_t steps,
+                 bool worth_waking, void (*work)(void *context, struct worker *worker),
+                 void *context)
 {
     const bool timed = pace_is_timed(pace);
     const int64_t begin = timed ? monotonic_time() : 0;
-    bool shared = pace_is_shared(pace);
-    if (shared && !worth_waking && !team_is_awake(team, threads)) {
+    if (!pace_is_shared(pace)) {
+        threads = 1;
+    } else if (!worth_waking && !team_is_awake(team, threads)) {
         team_wake(team, threads);
-        shared = false;
+        threads = 1;
     }
-    team_run(team, shared ? threads : 1, work, context);
+    team_run(team, threads, work, context);
     pace_note(pace, steps, timed ? (double)(monotonic_time() - begin) : 0, team_slept(team));
+    return threads;
 }

@@ -45,10 +45,11 @@ bool pace_is_timed(const struct pace *pace);
 void pace_note(struct pace *pace, int32_t steps, double time, bool slept);
 
 /*
- * Runs a pass on so many threads of the team, or on the calling one, whichever is faster. One that
- * is not worth waking helpers for wakes them for the next ones.
+ * Runs a pass on so many threads of the team, or on the calling one, whichever is faster; returns
+ * how many they were. One that is not worth waking helpers for wakes them for the next ones.
  */
-void pace_run(struct pace *pace, struct team *team, int32_t threads, int32_t steps,
-              bool worth_waking, void (*work)(void *context, struct worker *worker), void *context);
+int32_t pace_run(struct pace *pace, struct team *team, int32_t threads, int32_t steps,
+                 bool worth_waking, void (*work)(void *context, struct worker *worker),
+                 void *context);
 
 #endif

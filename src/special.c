@@ -421,8 +421,7 @@ static void add_vector_gradients(const struct backward_pass *pass, const struct 
     const struct layout *layout = state->layout;
     const struct matrix *m = w->kernel, *vectors = &layout->matrices[w->d->vectors];
     const struct rows none = {NULL, 0};
-    struct range all, panel;
-    worker_share(w->worker, 1, m->panels, &all, &panel);
+    const struct range panel = worker_items(w->worker, m->panels);
     struct special_vectors v = {
         .backward = describe_back(w, pass->first, 0, none),
         .panel_begin = panel.begin,

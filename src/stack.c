@@ -231,7 +231,7 @@ mlstm_status stack_need_transposed(const mlstm_stack *stack)
 void stack_matrix_changed(mlstm_stack *stack, int32_t matrix)
 {
     const struct float_mode callers = float_mode_enter();
-    layout_sum_biases(stack->layout, matrix, stack->params);
+    layout_sum_biases(stack->layout, matrix, stack->params, &alone);
     float_mode_leave(callers);
     float *transposed = stack->transposed;
     if (transposed)
@@ -240,8 +240,8 @@ void stack_matrix_changed(mlstm_stack *stack, int32_t matrix)
 
 void stack_refresh(mlstm_stack *stack, const struct worker *worker)
 {
-    for (int32_t m = worker->index; m < stack->layout->matrix_count; m += worker->count)
-        layout_sum_biases(stack->layout, m, stack->params);
+    for (int32_t m = 0; m < stack->layout->matrix_count; m++)
+        layout_sum_biases(stack->layout, m, stack->params, worker);
     float *transposed = stack->transposed;
     if (transposed)
         refresh_transposed(stack, transposed, worker);

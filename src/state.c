@@ -54,16 +54,16 @@ static int32_t pass_threads(const struct mlstm_state *state)
     return n < state->threads ? n : state->threads;
 }
 
-void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps,
-                    void (*work)(void *context, struct worker *worker), void *context)
+int32_t state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps,
+                       void (*work)(void *context, struct worker *worker), void *context)
 {
     const int32_t threads = pass_threads(state);
     if (threads == 1) {
         work(context, &(struct worker){.count = 1});
-        return;
+        return 1;
     }
-    pace_run(pace_of(paces, steps), state->team, threads, steps,
-             state->step_work * steps >= WORTH_WAKING, work, context);
+    return pace_run(pace_of(paces, steps), state->team, threads, steps,
+                    state->step_work * steps >= WORTH_WAKING, work, context);
 }
 
 /*
@@ -222,7 +222,7 @@ mlstm_status mlstm_state_set_threads(mlstm_state *state, int32_t threads)
     state->threads = threads;
     memset(state->forward_paces, 0, sizeof state->forward_paces);
     memset(state->backward_paces, 0, sizeof state->backward_paces);
-    state->update_pace = (struct pace){0};
+    state->backward_threads = threads;
     return MLSTM_OK;
 }
 

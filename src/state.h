@@ -118,7 +118,8 @@ struct mlstm_state {
     float *keep_c, *keep_h;                   /* as drop */
     float *dh_new, *dout, *dh_rest, *dh_sums; /* [B, out_row] */
     /* Last, as a step reads most of what comes before. */
-    struct pace forward_paces[PACES], backward_paces[PACES], update_pace;
+    struct pace forward_paces[PACES], backward_paces[PACES];
+    int32_t backward_threads; /* of the last pass back */
 };
 
 /* Moves slot `position - keep` to slot 0, and the record of the steps after it with it. */
@@ -132,18 +133,21 @@ static inline bool state_is_alone(const struct mlstm_state *state, int32_t steps
     return !state->team || state->step_work * steps < WORTH_SHARING;
 }
 
-/* Runs a pass over so many steps on as many of the team's threads as make it faster. */
-void state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps,
-                    void (*work)(void *context, struct worker *worker), void *context);
+/*
+ * Runs a pass over so many steps on as many of the team's threads as make it faster; returns how
+ * many they were.
+ */
+int32_t state_run_team(struct mlstm_state *state, struct pace *paces, int32_t steps,
+                       void (*work)(void *context, struct worker *worker), void *context);
 
 /* The same, which is a call where the thread that calls is alone. */
-static inline void state_run(struct mlstm_state *state, struct pace *paces, int32_t steps,
-                             void (*work)(void *context, struct worker *worker), void *context)
+static inline int32_t state_run(struct mlstm_state *state, struct pace *paces, int32_t steps,
+                                void (*work)(void *context, struct worker *worker), void *context)
 {
-    if (state_is_alone(state, steps))
-        work(context, &(struct worker){.count = 1});
-    else
-        state_run_team(state, paces, steps, work, context);
+    if (!state_is_alone(state, steps))
+        return state_run_team(state, paces, steps, work, context);
+    work(context, &(struct worker){.count = 1});
+    return 1;
 }
 
 /* A state for inference moves through this many slots before it goes back to the first. */

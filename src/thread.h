@@ -69,4 +69,12 @@ static inline void worker_share(const struct worker *worker, int32_t rows, int32
         worker_divide(worker, rows, items, row, item);
 }
 
+/* This worker's part of items that each are one worker's. */
+static inline struct range worker_items(const struct worker *worker, int32_t items)
+{
+    struct range row, item;
+    worker_share(worker, 1, items, &row, &item);
+    return item;
+}
+
 #endif

@@ -319,9 +319,10 @@ static void take_part(void *context, struct worker *worker)
 void assert_shared(mlstm_state *state)
 {
     int32_t parts[8] = {0}, forward = 0, backward = 0;
+    struct pace paces[PACES] = {0};
     const int32_t threads = mlstm_state_threads(state);
     assert_in_range(threads, 1, COUNT(parts));
-    state_run(state, &state->update_pace, 1, take_part, parts);
+    state_run(state, paces, 1, take_part, parts);
     for (int32_t i = 0; i < threads; i++)
         assert_int_equal(parts[i], 1);
     for (int32_t kind = 0; kind < PACES; kind++) {
@@ -330,6 +331,11 @@ void assert_shared(mlstm_state *state)
     }
     assert_true(threads == 1 || forward > 0);
     assert_true(threads == 1 || backward > 0 || !state->backward_done);
+}
+
+int32_t backward_threads(const mlstm_state *state)
+{
+    return state->backward_threads;
 }
 
 static void widen(double *to, const float *from, size_t count)

@@ -119,6 +119,8 @@ enum { BY_ROWS = 1, BY_PANELS = INT32_MAX };
 void share_passes(mlstm_state *state, int32_t own_rows);
 /* All of its threads have a part in a pass, as in those since they were set. */
 void assert_shared(mlstm_state *state);
+/* How many threads the last pass back went to. */
+int32_t backward_threads(const mlstm_state *state);
 
 /* The reference with the numbers of a model in it. */
 struct reference *reference_of(const struct model *m);

@@ -160,7 +160,7 @@ static void updates_agree(void **state)
     static mlstm_status (*const rules[])(const mlstm_stack *, mlstm_optimizer **) = {adagrad,
                                                                                      decayed};
     static const int32_t counts[] = {1, 2, 3, 7};
-    const struct shape s = {3, 2, 2, {128, 320, 33}, 3, MLSTM_READOUT_H, 2};
+    const struct shape s = {3, 2, 2, {128, 320, 33}, 3, MLSTM_READOUT_H, 2, {{.more_biases = 1}, {0}}};
     struct results *expected = new_results(&s), *got = new_results(&s);
     for (size_t r = 0; r < COUNT(rules); r++)
         for (size_t k = 0; k < COUNT(counts); k++) {
@@ -169,10 +169,12 @@ static void updates_agree(void **state)
             assert_ok(rules[r](one->stack, &alone));
             assert_ok(rules[r](some->stack, &shared));
             assert_ok(mlstm_state_set_threads(some->state, counts[k]));
+            share_passes(some->state, k % 2 ? BY_PANELS : BY_ROWS);
             for (int update = 0; update < 3; update++) {
                 run_model(one, one->state, one->grads, expected);
                 run_model(some, some->state, some->grads, got);
                 assert_same_results(&s, got, expected);
+                assert_int_equal(backward_threads(some->state), counts[k]);
                 assert_ok(mlstm_apply_grads(alone, one->stack, one->grads));
                 assert_ok(mlstm_state_apply_grads(some->state, shared, some->stack, some->grads));
             }

@@ -295,9 +295,10 @@ MLSTM_API mlstm_status mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack
                                          const mlstm_grads *grads);
 
 /**
- * As ::mlstm_apply_grads, on the threads of a state (::mlstm_state_set_threads), which are awake
- * right after its backward pass. The result has the same bits. Updates that are no faster with
- * several threads, as of fewer than some 520 000 parameters, run on the calling one.
+ * As ::mlstm_apply_grads, on as many threads of a state (::mlstm_state_set_threads) as its last
+ * backward pass went to: right after it they are awake, and each has the gradients that it updates
+ * by in its core's cache. The result has the same bits. Of fewer than 32 768 parameters, or of
+ * fewer than 524 288 once these threads sleep, the calling one updates all.
  *
  * @param state  of this stack; nothing but its threads is used
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL
