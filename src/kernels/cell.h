@@ -345,14 +345,13 @@ INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float 
 
 /*
  * A batch of one row, as in a stream, has few chains of additions to hide their latency. So even
- * and odd recurrent inputs are added apart, and two panels may go together. In a wide layer, of
- * more than one panel, x has a chain of its own too and may come last, in steps that go back; but
- * with 16 registers, which two panels fill, all is one chain there. This depends on the layer
- * alone: steps and windows, any number of threads and of panels that go together give the same
- * bits.
+ * and odd recurrent inputs may be added apart, and two panels go together. Where x has a chain of
+ * its own too, it comes last in steps that go back. What is apart depends on the layer alone: steps
+ * and windows, any number of threads and of panels that go together give the same bits.
  */
-INLINE void cell_forward_single(int32_t panels, bool wide, const struct cell_forward *s,
-                                int32_t step, int32_t panel, bool back)
+INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart,
+                                const struct cell_forward *s, int32_t step, int32_t panel,
+                                bool back)
 {
     const size_t panel_size = (size_t)(1 + s->input + s->hidden) * 4 * W;
     const float *kernel = s->kernel + (size_t)panel * panel_size;
@@ -362,7 +361,6 @@ INLINE void cell_forward_single(int32_t panels, bool wide, const struct cell_for
     const size_t start_panel = s->x ? panel_size : s->preact_panel;
     const float *x = s->x ? s->x + (size_t)step * s->x_row : NULL;
     const float *h = s->h + (size_t)step * s->row;
-    const bool x_apart = wide && MANY_REGISTERS, odd_apart = !wide || MANY_REGISTERS;
     vec sum[2][4], even[2][4], odd[2][4];
     UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
@@ -375,14 +373,17 @@ INLINE void cell_forward_single(int32_t panels, bool wide, const struct cell_for
     if (x && !x_last)
         add_rows(panels, x, s->input, kernel + 4 * W, panel_size, sum, sum);
     add_rows(panels, h, s->hidden, recurrent, panel_size, x_apart ? even : sum,
-             odd_apart ? odd : sum);
+             odd_apart ? odd : x_apart ? even : sum);
     if (x_last)
         add_rows(panels, x, s->input, kernel + 4 * W, panel_size, sum, sum);
     UNROLL(2)
-    for (int32_t p = 0; odd_apart && p < panels; p++)
+    for (int32_t p = 0; p < panels; p++)
         UNROLL(4)
         for (int32_t v = 0; v < 4; v++)
-            sum[p][v] += x_apart ? even[p][v] + odd[p][v] : odd[p][v];
+            if (x_apart)
+                sum[p][v] += odd_apart ? even[p][v] + odd[p][v] : even[p][v];
+            else if (odd_apart)
+                sum[p][v] += odd[p][v];
     const size_t here = (size_t)step * s->row + (size_t)panel * W;
     const size_t record = (size_t)panel * s->gates_panel + (size_t)step * 4 * W;
     NUMBERS_HERE(k);
@@ -401,15 +402,16 @@ INLINE void cell_forward_single(int32_t panels, bool wide, const struct cell_for
 NOINLINE void cell_forward_narrow(const struct cell_forward *s)
 {
     for (int32_t step = s->step_begin; step < s->step_end; step++)
-        cell_forward_single(1, false, s, step, s->panel_begin, false);
+        cell_forward_single(1, false, true, s, step, s->panel_begin, false);
 }
 
-NOINLINE void cell_forward_stream(const struct cell_forward *s)
+/*
+ * With 16 registers two panels fill them with one chain for each gate, and go together, as one
+ * panel would wait for its additions.
+ */
+INLINE void cell_forward_panels(bool odd_apart, const struct cell_forward *s)
 {
-    /*
-     * With 16 registers two: one panel has a single chain for each gate, which would wait for its
-     * additions.
-     */
+    const bool x_apart = MANY_REGISTERS;
     const int32_t together = MANY_REGISTERS ? s->together : 2;
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
         const bool back = goes_back(s, step);
@@ -417,9 +419,9 @@ NOINLINE void cell_forward_stream(const struct cell_forward *s)
             n = end - begin < together ? end - begin : together;
             const int32_t panel = back ? end - n : begin;
             if (n == 2)
-                cell_forward_single(2, true, s, step, panel, back);
+                cell_forward_single(2, x_apart, odd_apart, s, step, panel, back);
             else
-                cell_forward_single(1, true, s, step, panel, back);
+                cell_forward_single(1, x_apart, odd_apart, s, step, panel, back);
             if (back)
                 end -= n;
             else
@@ -427,6 +429,22 @@ NOINLINE void cell_forward_stream(const struct cell_forward *s)
         }
     }
 }
+
+NOINLINE void cell_forward_stream(const struct cell_forward *s)
+{
+    cell_forward_panels(MANY_REGISTERS, s);
+}
+
+#if W == 16
+/*
+ * With more than two panels weights come from the second level, which does not keep more chains
+ * busy: on Intel odd inputs apart cost 2 to 6 %.
+ */
+NOINLINE void cell_forward_long_stream(const struct cell_forward *s)
+{
+    cell_forward_panels(false, s);
+}
+#endif
 
 #if W >= 8
 INLINE void cell_forward_small(int32_t vectors, const struct cell_forward *s)
@@ -489,6 +507,10 @@ static void cell_forward(const struct cell_forward *s)
 #endif
     if (s->batch > 1)
         cell_forward_wide(s);
+#if W == 16
+    else if (s->hidden > 2 * W)
+        cell_forward_long_stream(s);
+#endif
     else if (s->hidden > W)
         cell_forward_stream(s);
     else if (s->panel_begin < s->panel_end)
