@@ -526,7 +526,7 @@ static void update_params(const mlstm_optimizer *o, float *params, const float *
     }
 }
 
-/* All parameters alike: vectors are those of an update that is not divided. */
+/* All parameters alike. Panels are whole vectors: divided or not, an update has the same bits. */
 static void update_all(const mlstm_optimizer *o, float *params, const float *grads,
                        const struct worker *worker)
 {
@@ -551,8 +551,9 @@ struct update {
 };
 
 /*
- * On as many threads as the pass back: each takes the panels whose gradients it has computed, which
- * are in its core's cache, and transposes what it has updated.
+ * On as many threads as the pass back: where they divide the panels evenly, each takes those whose
+ * gradients it has computed, which are in its core's cache. What it transposes is what it has
+ * updated.
  */
 static void update(void *context, struct worker *worker)
 {
@@ -592,10 +593,12 @@ static void apply(mlstm_optimizer *optimizer, mlstm_stack *stack, const mlstm_gr
         optimizer->rule->begin(optimizer);
     struct update pass = {optimizer, stack, grads->values};
     const int32_t threads = update_threads(state, stack->layout->count);
-    if (threads > 1)
+    if (threads > 1) {
         team_run(state->team, threads, update, &pass);
-    else
+        (void)team_slept(state->team); /* not in the pass that comes next */
+    } else {
         update(&pass, &(struct worker){.count = 1});
+    }
     float_mode_leave(callers);
 }
 

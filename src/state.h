@@ -119,7 +119,7 @@ struct mlstm_state {
     float *dh_new, *dout, *dh_rest, *dh_sums; /* [B, out_row] */
     /* Last, as a step reads most of what comes before. */
     struct pace forward_paces[PACES], backward_paces[PACES];
-    int32_t backward_threads; /* of the last pass back */
+    int32_t backward_threads; /* of the last pass back; all of them before one */
 };
 
 /* Moves slot `position - keep` to slot 0, and the record of the steps after it with it. */

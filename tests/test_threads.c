@@ -160,7 +160,8 @@ static void updates_agree(void **state)
     static mlstm_status (*const rules[])(const mlstm_stack *, mlstm_optimizer **) = {adagrad,
                                                                                      decayed};
     static const int32_t counts[] = {1, 2, 3, 7};
-    const struct shape s = {3, 2, 2, {128, 320, 33}, 3, MLSTM_READOUT_H, 2, {{.more_biases = 1}, {0}}};
+    const struct shape s = {3, 2, 2, {128, 320, 33}, 3, MLSTM_READOUT_H, 2,
+                            {{.more_biases = 1}, {0}}};
     struct results *expected = new_results(&s), *got = new_results(&s);
     for (size_t r = 0; r < COUNT(rules); r++)
         for (size_t k = 0; k < COUNT(counts); k++) {

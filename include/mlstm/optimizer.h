@@ -296,9 +296,9 @@ MLSTM_API mlstm_status mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack
 
 /**
  * As ::mlstm_apply_grads, on as many threads of a state (::mlstm_state_set_threads) as its last
- * backward pass went to: right after it they are awake, and each has the gradients that it updates
- * by in its core's cache. The result has the same bits. Of fewer than 32 768 parameters, or of
- * fewer than 524 288 once these threads sleep, the calling one updates all.
+ * backward pass went to: right after it they are awake, and most of the gradients that each updates
+ * by are in its core's cache. The result has the same bits. Of fewer than some 32 000 parameters,
+ * or some 520 000 once these threads sleep, the calling one updates all.
  *
  * @param state  of this stack; nothing but its threads is used
  * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL

@@ -432,19 +432,15 @@ INLINE void cell_forward_panels(bool odd_apart, const struct cell_forward *s)
 
 NOINLINE void cell_forward_stream(const struct cell_forward *s)
 {
-    cell_forward_panels(MANY_REGISTERS, s);
+    /*
+     * So many weights come from the second level of cache, which does not keep more chains busy: on
+     * Intel odd inputs apart cost 2 to 6 %.
+     */
+    if (W == 16 && s->hidden > 2 * W)
+        cell_forward_panels(false, s);
+    else
+        cell_forward_panels(MANY_REGISTERS, s);
 }
-
-#if W == 16
-/*
- * With more than two panels weights come from the second level, which does not keep more chains
- * busy: on Intel odd inputs apart cost 2 to 6 %.
- */
-NOINLINE void cell_forward_long_stream(const struct cell_forward *s)
-{
-    cell_forward_panels(false, s);
-}
-#endif
 
 #if W >= 8
 INLINE void cell_forward_small(int32_t vectors, const struct cell_forward *s)
@@ -507,10 +503,6 @@ static void cell_forward(const struct cell_forward *s)
 #endif
     if (s->batch > 1)
         cell_forward_wide(s);
-#if W == 16
-    else if (s->hidden > 2 * W)
-        cell_forward_long_stream(s);
-#endif
     else if (s->hidden > W)
         cell_forward_stream(s);
     else if (s->panel_begin < s->panel_end)

@@ -68,8 +68,9 @@ class Program:
         return 0
 
     def end(self):
-        self.signal(signal.SIGKILL)
-        self.process.wait()
+        if self.process.poll() is None:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
 
 
 def uniform(source, count, limit):
