@@ -436,10 +436,10 @@ NOINLINE void cell_forward_stream(const struct cell_forward *s)
      * So many weights come from the second level of cache, which does not keep more chains busy: on
      * Intel odd inputs apart cost 2 to 6 %.
      */
-    if (W == 16 && s->hidden > 2 * W)
+    if (!MANY_REGISTERS || (W == 16 && s->hidden > 2 * W))
         cell_forward_panels(false, s);
     else
-        cell_forward_panels(MANY_REGISTERS, s);
+        cell_forward_panels(true, s);
 }
 
 #if W >= 8
