@@ -88,7 +88,7 @@ void junction_enter(const struct forward_pass *pass, int32_t layer, struct rows 
     const struct mlstm_state *state = pass->state;
     const struct options *o = &state->layout->layer[layer].options;
     const struct junction *j = &state->junctions[layer];
-    const struct range row = share_rows(worker, state->batch);
+    const struct range row = worker_items(worker, state->batch);
     const struct rows none = {NULL, 0};
     const int32_t first = state->position;
     if (drops(state, layer)) {
@@ -138,7 +138,7 @@ static void skip(const struct forward_pass *pass, int32_t layer, struct rows x,
     const struct kernels *kernels = state->layout->kernels;
     const struct layer *l = &state->layout->layer[layer];
     const struct junction *j = &state->junctions[layer];
-    const struct range row = share_rows(worker, pass->steps * state->batch);
+    const struct range row = worker_items(worker, pass->steps * state->batch);
     const int32_t rows = row.end - row.begin;
     const size_t first = place(state, state->position, row.begin, j->out_row);
     const struct rows h = merged_outputs(state, layer, state->position);
@@ -162,7 +162,7 @@ void junction_leave(const struct forward_pass *pass, int32_t layer, struct rows 
 {
     const struct mlstm_state *state = pass->state;
     const struct junction *j = &state->junctions[layer];
-    const struct range row = share_rows(worker, state->batch);
+    const struct range row = worker_items(worker, state->batch);
     if (j->merged)
         merge(pass, layer, false, j->merged, j->out_row, row);
     if (j->merged_c)
@@ -190,7 +190,7 @@ static void highway_back(const struct backward_pass *pass, int32_t layer, struct
     const struct rows h = merged_outputs(state, layer, pass->first);
     const struct rows gate = rows_at(state, j->gate, j->out_row, pass->first);
     const int32_t all = pass->steps * state->batch;
-    const struct range row = share_rows(worker, all);
+    const struct range row = worker_items(worker, all);
     const size_t begin = (size_t)row.begin, first = begin * state->out_row;
     kernels->highway_backward((struct rows){gate.at + begin * gate.row, gate.row},
                               (struct rows){x.at + begin * x.row, x.row},
@@ -212,7 +212,7 @@ void junction_leave_back(const struct backward_pass *pass, int32_t layer, struct
 {
     const struct mlstm_state *state = pass->state;
     const struct layer *l = &state->layout->layer[layer];
-    const struct range row = share_rows(worker, pass->steps * state->batch);
+    const struct range row = worker_items(worker, pass->steps * state->batch);
     const size_t first = (size_t)row.begin * state->out_row;
     if (l->options.skip == MLSTM_SKIP_HIGHWAY)
         highway_back(pass, layer, worker);
@@ -249,7 +249,7 @@ void junction_split(const struct backward_pass *pass, int32_t direction, bool ou
 {
     const struct mlstm_state *state = pass->state;
     const struct layer *l = &state->layout->layer[state->layout->direction[direction].layer];
-    const struct range row = share_rows(worker, state->batch);
+    const struct range row = worker_items(worker, state->batch);
     if (outputs)
         split(pass, direction, state->dh_out, state->dh_part, l->recurrent, row);
     if (cells)
@@ -262,7 +262,7 @@ void junction_add(const struct backward_pass *pass, int32_t direction, struct wo
     const struct mlstm_state *state = pass->state;
     const struct direction *d = &state->layout->direction[direction];
     const size_t units = (size_t)state->layout->layer[d->layer].options.input;
-    const struct range row = share_rows(worker, state->batch);
+    const struct range row = worker_items(worker, state->batch);
     for (int32_t b = row.begin; b < row.end; b++) {
         const int32_t n = state_row_steps(state, b, pass->first, pass->steps);
         for (int32_t t = 0; t < n; t++) {
@@ -280,7 +280,7 @@ void junction_enter_back(const struct backward_pass *pass, int32_t layer, bool s
 {
     const struct mlstm_state *state = pass->state;
     const struct options *o = &state->layout->layer[layer].options;
-    const struct range row = share_rows(worker, state->batch);
+    const struct range row = worker_items(worker, state->batch);
     for (int32_t t = 0; t < pass->steps; t++) {
         const size_t at = place(state, t, row.begin, state->out_row);
         const struct rows from = {state->dx_sum + at, state->out_row};

@@ -29,16 +29,6 @@ struct backward_pass {
     bool dh_out; /* and through h */
 };
 
-/* This worker's rows where each is computed as a whole. */
-static inline struct range share_rows(const struct worker *worker, int32_t rows)
-{
-    struct range own, all;
-    worker_share(worker, rows, 1, &own, &all);
-    if (all.begin == all.end)
-        own.end = own.begin;
-    return own;
-}
-
 /* This worker's rows of the batch, and whether they are worth reading all weights for. */
 static inline bool takes_own_rows(const struct worker *worker, const struct mlstm_state *state,
                                   struct range *row)
@@ -71,7 +61,7 @@ static inline struct stripes share_steps(const struct worker *worker,
     struct stripes own;
     if (own_stripes(worker, state, steps, &own))
         return own;
-    return (struct stripes){share_rows(worker, steps * state->batch), 0, 0};
+    return (struct stripes){worker_items(worker, steps * state->batch), 0, 0};
 }
 
 static inline struct range stripe(const struct stripes *stripes, int32_t index)

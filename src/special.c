@@ -38,7 +38,7 @@ static struct walk begin_walk(const struct mlstm_stack *stack, const struct mlst
     };
     w.alone = worker->count == 1 || takes_own_rows(worker, state, &w.row);
     if (!w.alone)
-        w.row = share_rows(worker, state->batch);
+        w.row = worker_items(worker, state->batch);
     return w;
 }
 
