@@ -5,14 +5,12 @@
 
 #include <cpuid.h>
 #include <stdatomic.h>
-#include <xmmintrin.h>
 
 /*
- * Xeons with AMX take 50 ns to read MXCSR where nothing was inexact since it was loaded. So callers
- * get theirs back with this flag, which any arithmetic raises.
+ * Xeons with AMX take 50 ns to read MXCSR where nothing was inexact since it was loaded. So it is
+ * loaded, and callers get theirs back, with this flag, which any arithmetic raises.
  */
-#define INEXACT 0x0020
-#define OWN (0x8000 | 0x0040 | 0x1f80 | INEXACT) /* FTZ, DAZ and all masks */
+#define OWN (MXCSR_PLAIN | MXCSR_FLUSH | MXCSR_INEXACT)
 
 /*
  * Zen 5 foresees what is loaded into MXCSR from the branches taken before. Where these are the
@@ -49,7 +47,7 @@ static void find_foresight(void)
 
 static APART __attribute__((aligned(512))) struct float_mode enter_foreseen(void)
 {
-    const struct float_mode callers = {_mm_getcsr() | INEXACT};
+    const struct float_mode callers = {_mm_getcsr() | MXCSR_INEXACT};
     const unsigned own = OWN;
     if (atomic_load_explicit(&foresight, memory_order_relaxed) == UNKNOWN)
         find_foresight();
@@ -66,7 +64,7 @@ struct float_mode float_mode_enter(void)
 {
     if (!has_no_foresight())
         return enter_foreseen();
-    const struct float_mode callers = {_mm_getcsr() | INEXACT};
+    const struct float_mode callers = {_mm_getcsr() | MXCSR_INEXACT};
     _mm_setcsr(OWN);
     return callers;
 }

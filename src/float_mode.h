@@ -15,11 +15,27 @@
  * Compilers know nothing of modes and move arithmetic out from between the two. They cannot move
  * what kernels do, which are called by pointer; other arithmetic belongs in functions that are
  * APART.
+ *
+ * Loading a mode waits for all arithmetic before it. So short passes, which would overlap with the
+ * ones before, may be tried in the caller's mode, unless it rounds otherwise or traps. A pass that
+ * raises no flag but "inexact" has met no denormal, and nothing tells it from one in the library's
+ * mode; any other has to be done again, and finds the caller's flags as they were:
+ *
+ *     struct float_mode callers;
+ *     done = false;
+ *     if (float_mode_try(&callers)) {
+ *         ...
+ *         done = float_mode_sufficed(callers);
+ *     }
  */
+
+#include <stdbool.h>
 
 #define APART __attribute__((noinline))
 
 #if defined(__x86_64__)
+
+#include <xmmintrin.h>
 
 struct float_mode {
     unsigned control; /* MXCSR, flags included */
@@ -27,6 +43,29 @@ struct float_mode {
 
 struct float_mode float_mode_enter(void);
 void float_mode_leave(struct float_mode callers);
+
+#define MXCSR_DENORMAL 0x0012 /* flags: one was met, or made */
+#define MXCSR_OTHERS 0x000d   /* all other flags but that of */
+#define MXCSR_INEXACT 0x0020
+#define MXCSR_MODE 0xffc0
+#define MXCSR_PLAIN 0x1f80 /* a mode that rounds to nearest and traps nothing */
+#define MXCSR_FLUSH 0x8040 /* and takes and makes 0 of denormals */
+
+static inline bool float_mode_try(struct float_mode *callers)
+{
+    callers->control = _mm_getcsr();
+    return (callers->control & MXCSR_MODE) == (MXCSR_PLAIN | MXCSR_FLUSH) ||
+           (callers->control & (MXCSR_MODE | MXCSR_DENORMAL)) == MXCSR_PLAIN;
+}
+
+static inline bool float_mode_sufficed(struct float_mode callers)
+{
+    const unsigned raised = _mm_getcsr() & ~callers.control;
+    if ((raised & (MXCSR_DENORMAL | MXCSR_OTHERS)) == 0)
+        return true;
+    float_mode_leave(callers);
+    return false;
+}
 
 #elif defined(__aarch64__)
 
@@ -76,6 +115,23 @@ static inline struct float_mode float_mode_enter(void)
 static inline void float_mode_leave(struct float_mode callers)
 {
     fesetenv(&callers.environment);
+}
+
+#endif
+
+#if !defined(__x86_64__)
+
+/* Not elsewhere: on aarch64 denormals raise no flag. */
+static inline bool float_mode_try(struct float_mode *callers)
+{
+    (void)callers;
+    return false;
+}
+
+static inline bool float_mode_sufficed(struct float_mode callers)
+{
+    (void)callers;
+    return false;
 }
 
 #endif

@@ -309,19 +309,44 @@ static APART void forward_chunks(struct forward_pass pass)
     }
 }
 
+/* Where denormals come at all, each pass may have many, every one a hundred times as slow. */
+#define TRIES_APART 65536
+
+/* forward_direct in the caller's floating-point mode; false where that is not as in our own. */
+static inline bool forward_as_called(struct mlstm_state *state, const float *x, int32_t steps,
+                                     float *y)
+{
+    struct float_mode callers;
+    if (state->not_tried > 0) {
+        state->not_tried--;
+        return false;
+    }
+    if (!float_mode_try(&callers))
+        return false;
+    forward_direct(state, x, steps, y);
+    if (float_mode_sufficed(callers))
+        return true;
+    state->not_tried = TRIES_APART;
+    return false;
+}
+
 /* All steps. MLSTM_OK, so that it can end the public functions. */
 static mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state *state,
                             const float *x, int32_t steps, float *y)
 {
-    const struct float_mode callers = float_mode_enter();
     if (is_direct(state, steps)) {
         begin_pass(state, x, steps);
-        forward_direct(state, x, steps, y);
+        if (!forward_as_called(state, x, steps, y)) {
+            const struct float_mode callers = float_mode_enter();
+            forward_direct(state, x, steps, y);
+            float_mode_leave(callers);
+        }
         state->position += steps;
     } else {
+        const struct float_mode callers = float_mode_enter();
         forward_chunks((struct forward_pass){stack, state, x, steps, y});
+        float_mode_leave(callers);
     }
-    float_mode_leave(callers);
     return MLSTM_OK;
 }
 

@@ -75,6 +75,7 @@ struct mlstm_state {
     int32_t chunk;  /* steps that pass through all layers before the next ones do */
     int32_t position;
     int32_t direct_rows; /* the most rows of a pass that needs nothing between its layers */
+    int32_t not_tried;   /* such passes to come that are not tried in the caller's mode */
     bool rows_apart;     /* a forward pass computes each row from itself alone */
     bool whole;          /* a layer reads backwards: windows have one forward call */
     bool backward_done;

@@ -9,17 +9,20 @@
 
 static const struct shape shape = {3, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
 
+/* Of one row: its steps are tried in the caller's mode. */
+static const struct shape single = {1, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+
 static const struct shape special = {
     3, 5, 1, {3, 19}, 4, MLSTM_READOUT_H, 1, .training = 1, .seed = 1,
     .options = {{.more_biases = 1, .peepholes = 1, .projection = 7, .norm = MLSTM_NORM_GATES,
                  .epsilon = 1e-3f, .cell_clip = 0.7f, .zoneout_h = 0.3f, .dropout = 0.3f,
                  .merge = MLSTM_MERGE_SUM, .learned = 1}}};
 
-enum { OUTPUTS = 4, ROWS = 5 * 3, ENDS = 8 };
+enum { OUTPUTS = 4, ROWS = 5 * 3, ENDS = 9 };
 
 /* What the calls below work on, and where they leave what they give. */
 static struct world {
-    struct model *m, *special;
+    struct model *m, *single, *special;
     mlstm_grads *more;
     mlstm_state *threaded;
     mlstm_optimizer *optimizers[10];
@@ -52,6 +55,7 @@ static void begin(void)
 {
     memset(&w, 0, sizeof w);
     w.m = new_model(&shape, 1);
+    w.single = new_model(&single, 1);
     w.special = new_model(&special, 1);
     w.results = new_results(&shape);
     assert_ok(mlstm_grads_create(w.m->stack, &w.more));
@@ -75,6 +79,7 @@ static void end(void)
         mlstm_optimizer_destroy(w.optimizers[i]);
     free_results(w.results);
     free_model(w.m);
+    free_model(w.single);
     free_model(w.special);
 }
 
@@ -91,6 +96,7 @@ CALL(init_uniform, mlstm_stack_init_param(w.m->stack, "layer1.bias", MLSTM_UNIFO
 CALL(begin_window, mlstm_state_begin_window(w.m->state))
 CALL(forward, mlstm_forward(w.m->stack, w.m->state, w.m->x, shape.steps - 1, w.y))
 CALL(step_forward, mlstm_step_forward(w.m->stack, w.m->state, w.m->x, w.y + 12 * OUTPUTS))
+CALL(single_step, mlstm_step_forward(w.single->stack, w.single->state, w.single->x, w.d[8]))
 CALL(softmax, mlstm_softmax_cross_entropy(w.y, w.labels, ROWS, OUTPUTS, w.p, w.d[0], &w.numbers[0]))
 CALL(weighted, mlstm_softmax_cross_entropy_weighted(w.y, w.labels, w.weights, ROWS, OUTPUTS, 3,
                                                     0.1f, w.p, w.d[1], &w.numbers[1]))
@@ -188,7 +194,7 @@ struct call {
 };
 static const struct call calls[] = {
     ROW(init), ROW(init_param), ROW(init_uniform), ROW(begin_window), ROW(forward),
-    ROW(step_forward), ROW(softmax), ROW(weighted), ROW(sigmoid), ROW(absolute), ROW(huber),
+    ROW(step_forward), ROW(single_step), ROW(softmax), ROW(weighted), ROW(sigmoid), ROW(absolute), ROW(huber),
     ROW(squared), ROW(backward), ROW(special_bias), ROW(special_forward), ROW(special_backward),
     ROW(threads), ROW(threaded), ROW(scale), ROW(add), ROW(norm), ROW(check), ROW(clip_norm),
     ROW(clip_value), ROW(clip_param_norm), ROW(sgd), ROW(nesterov), ROW(adagrad), ROW(rmsprop),
@@ -272,6 +278,15 @@ static void downward_with_flags(void)
 }
 
 static void ordinary(void) {}
+
+static void with_flags(void)
+{
+    feraiseexcept(FE_ALL_EXCEPT);
+#if defined(__x86_64__) || defined(__i386__)
+    const uint32_t control = mxcsr() | 0x3f; /* FE_ALL_EXCEPT lacks that of denormals */
+    __asm__ volatile("ldmxcsr %0" ::"m"(control));
+#endif
+}
 
 /* As after -ffast-math. */
 static void flushing(void)
@@ -371,67 +386,137 @@ static void fill(float *values, size_t count, int with_tiny)
         values[i] = with_tiny ? tiny[i % COUNT(tiny)] : 0;
 }
 
-/* A model whose numbers of one kind are denormal gives the bits of one where they are 0. */
-static void denormals_are_zeros(void **state)
+/* Modes in which passes may meet denormals. */
+static const struct {
+    const char *name;
+    void (*set)(void);
+} modes[] = {ROW(ordinary), ROW(with_flags), ROW(flushing)};
+
+/* A pass begins in the mode and leaves it as it was. */
+static struct mode before;
+
+static void enter_mode(size_t mode)
 {
-    (void)state;
+    fesetenv(FE_DFL_ENV);
+    modes[mode].set();
+    before = mode_now();
+}
+
+static void leave_mode(void)
+{
+    const struct mode after = mode_now();
+    fesetenv(FE_DFL_ENV);
+    assert_memory_equal(&before, &after, sizeof before);
+}
+
+static void denormals_are_zeros_in(const struct shape *s, size_t mode)
+{
     enum { X, STATE, RECURRENT, GRADIENTS, KINDS };
     for (int kind = 0; kind < KINDS; kind++) {
         struct results *got[2];
         for (int with_tiny = 0; with_tiny < 2; with_tiny++) {
-            struct model *m = new_model(&shape, 2);
-            float kernel[(5 + 19) * 4 * 19];
-            got[with_tiny] = new_results(&shape);
+            struct model *m = new_model(s, 2);
+            const size_t inputs = (size_t)s->sizes[1], hidden = (size_t)s->sizes[2];
+            const size_t weights = (inputs + hidden) * 4 * hidden;
+            got[with_tiny] = new_results(s);
             if (kind == X)
-                fill(m->x, x_numbers(&shape), with_tiny);
+                fill(m->x, x_numbers(s), with_tiny);
             if (kind == STATE)
-                fill(m->initial_state, state_numbers(&shape), with_tiny);
+                fill(m->initial_state, state_numbers(s), with_tiny);
             if (kind == RECURRENT) {
-                fill(kernel, COUNT(kernel), with_tiny);
-                assert_ok(mlstm_stack_set_param(m->stack, "layer1.kernel", kernel, COUNT(kernel)));
+                float *kernel = floats(weights);
+                fill(kernel, weights, with_tiny);
+                assert_ok(mlstm_stack_set_param(m->stack, "layer1.kernel", kernel, weights));
+                test_free(kernel);
             }
             if (kind == GRADIENTS) {
-                fill(m->dy, y_numbers(&shape), with_tiny);
-                fill(m->dh_top, (size_t)ROWS * 19, with_tiny);
-                fill(m->dc_top, (size_t)ROWS * 19, with_tiny);
-                fill(m->dfinal_state, state_numbers(&shape), with_tiny);
+                fill(m->dy, y_numbers(s), with_tiny);
+                fill(m->dh_top, top_numbers(s), with_tiny);
+                fill(m->dc_top, top_c_numbers(s), with_tiny);
+                fill(m->dfinal_state, state_numbers(s), with_tiny);
             }
+            enter_mode(mode);
             run_model(m, m->state, m->grads, got[with_tiny]);
+            leave_mode();
             free_model(m);
         }
-        assert_same_results(&shape, got[1], got[0]);
-        for (size_t i = 0; kind == GRADIENTS && i < param_numbers(&shape); i++)
+        assert_same_results(s, got[1], got[0]);
+        for (size_t i = 0; kind == GRADIENTS && i < param_numbers(s); i++)
             assert_true(got[1]->dparams[i] == 0);
         free_results(got[0]);
         free_results(got[1]);
     }
 }
 
-/* With all parameters 0, c fades by half in each step, and is 0 where it would be denormal. */
-static void nothing_becomes_denormal(void **state)
+/* A model whose numbers of one kind are denormal gives the bits of one where they are 0. */
+static void denormals_are_zeros(void **state)
 {
     (void)state;
-    static const struct shape fading = {2, 200, 1, {3, 21}, 0, 0, 0};
-    const size_t count = state_numbers(&fading);
-    mlstm_stack *stack = new_stack(&fading);
-    mlstm_state *s;
-    float *x = floats(2 * 3), *values = floats(count);
+    static const struct shape shapes[] = {
+        {3, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+        {1, 1, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+        {3, 5, 2, {3, 4, 2}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+    };
+    for (size_t i = 0; i < COUNT(shapes); i++)
+        for (size_t mode = 0; mode < COUNT(modes); mode++)
+            denormals_are_zeros_in(&shapes[i], mode);
+}
+
+static void fade(const struct shape *s, size_t mode)
+{
+    const size_t count = state_numbers(s);
+    mlstm_stack *stack = new_stack(s);
+    mlstm_state *fading;
+    float *x = floats(x_numbers(s)), *values = floats(count);
     for (size_t i = 0; i < count; i++)
         values[i] = 1;
-    assert_ok(mlstm_state_create(stack, 2, 0, &s));
-    assert_ok(mlstm_state_set(s, values, count));
+    assert_ok(mlstm_state_create(stack, s->batch, 0, &fading));
+    assert_ok(mlstm_state_set(fading, values, count));
     for (int t = 0; t < 200; t++) {
-        assert_ok(mlstm_step_forward(stack, s, x, NULL));
-        assert_ok(mlstm_state_get(s, values, count));
+        enter_mode(mode);
+        assert_ok(mlstm_step_forward(stack, fading, x, NULL));
+        leave_mode();
+        assert_ok(mlstm_state_get(fading, values, count));
         for (size_t i = 0; i < count; i++)
             assert_true(t < 120 ? isnormal(values[i]) : isnormal(values[i]) || values[i] == 0);
     }
     for (size_t i = 0; i < count; i++)
         assert_true(values[i] == 0);
-    mlstm_state_destroy(s);
+    mlstm_state_destroy(fading);
     mlstm_stack_destroy(stack);
     test_free(x);
     test_free(values);
+}
+
+/* With all parameters 0, c fades by half in each step, and is 0 where it would be denormal. */
+static void nothing_becomes_denormal(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {{2, 1, 1, {3, 21}, 0, 0, 0},
+                                          {1, 1, 1, {3, 21}, 0, 0, 0},
+                                          {2, 1, 1, {3, 2}, 0, 0, 0}};
+    for (size_t i = 0; i < COUNT(shapes); i++)
+        for (size_t mode = 0; mode < COUNT(modes); mode++)
+            fade(&shapes[i], mode);
+}
+
+/* Overflows and invalid operations of a pass, of one row and of several. */
+static void passes_raise_no_flags(void **state)
+{
+    (void)state;
+    static const float extremes[] = {1e30f, -1e30f, INFINITY, -INFINITY, NAN};
+    static const struct shape *const shapes[] = {&shape, &single};
+    for (size_t i = 0; i < COUNT(shapes); i++)
+        for (size_t k = 0; k < COUNT(extremes); k++) {
+            struct model *m = new_model(shapes[i], 2);
+            struct results *results = new_results(shapes[i]);
+            m->x[0] = extremes[k];
+            enter_mode(0);
+            assert_ok(mlstm_step_forward(m->stack, m->state, m->x, results->y));
+            leave_mode();
+            free_results(results);
+            free_model(m);
+        }
 }
 
 static void denormal_gradients_are_zeros(void **state)
@@ -491,6 +576,7 @@ int main(void)
         cmocka_unit_test(modes_matter),
         cmocka_unit_test(denormals_are_zeros),
         cmocka_unit_test(nothing_becomes_denormal),
+        cmocka_unit_test(passes_raise_no_flags),
         cmocka_unit_test(denormal_gradients_are_zeros),
         cmocka_unit_test(denormal_outputs_are_zeros),
     };
