@@ -16,20 +16,22 @@
  * what kernels do, which are called by pointer; other arithmetic belongs in functions that are
  * APART.
  *
- * Loading a mode waits for all arithmetic before it. So short passes, which would overlap with the
- * ones before, may be tried in the caller's mode, unless it rounds otherwise or traps. A pass that
- * raises no flag but "inexact" has met no denormal, and nothing tells it from one in the library's
- * mode; any other has to be done again, and finds the caller's flags as they were:
+ * Loading a mode waits for all arithmetic before it, so the processor cannot begin a call while the
+ * last one still computes. Short passes are first tried in the caller's mode, unless that rounds
+ * otherwise or traps. Only a denormal would then tell it from the library's, and a flag says
+ * whether there was one:
  *
  *     struct float_mode callers;
- *     done = false;
+ *     bool done = false;
  *     if (float_mode_try(&callers)) {
  *         ...
- *         done = float_mode_sufficed(callers);
+ *         float_mode_read(results, count);
+ *         done = float_mode_keep(callers);
  *     }
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define APART __attribute__((noinline))
 
@@ -44,13 +46,14 @@ struct float_mode {
 struct float_mode float_mode_enter(void);
 void float_mode_leave(struct float_mode callers);
 
-#define MXCSR_DENORMAL 0x0012 /* flags: one was met, or made */
-#define MXCSR_OTHERS 0x000d   /* all other flags but that of */
+#define MXCSR_DENORMAL 0x0002 /* the flag of one that arithmetic has read */
 #define MXCSR_INEXACT 0x0020
+#define MXCSR_FLAGS 0x001f /* all but "inexact" */
 #define MXCSR_MODE 0xffc0
-#define MXCSR_PLAIN 0x1f80 /* a mode that rounds to nearest and traps nothing */
-#define MXCSR_FLUSH 0x8040 /* and takes and makes 0 of denormals */
+#define MXCSR_PLAIN 0x1f80 /* the mode that rounds to nearest and traps nothing */
+#define MXCSR_FLUSH 0x8040 /* with these, a denormal is read as 0, and 0 is made of it */
 
+/* Whether arithmetic may be tried in the mode of now, which it gives. */
 static inline bool float_mode_try(struct float_mode *callers)
 {
     callers->control = _mm_getcsr();
@@ -58,13 +61,25 @@ static inline bool float_mode_try(struct float_mode *callers)
            (callers->control & (MXCSR_MODE | MXCSR_DENORMAL)) == MXCSR_PLAIN;
 }
 
-static inline bool float_mode_sufficed(struct float_mode callers)
+/* For what the arithmetic has made and not read: only reading a denormal always raises a flag. */
+static inline void float_mode_read(const float *numbers, size_t count)
 {
-    const unsigned raised = _mm_getcsr() & ~callers.control;
-    if ((raised & (MXCSR_DENORMAL | MXCSR_OTHERS)) == 0)
-        return true;
-    float_mode_leave(callers);
-    return false;
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        __m128 four = _mm_loadu_ps(numbers + i);
+        __asm__ volatile("cmpeqps %0, %0" : "+x"(four));
+    }
+    for (; i < count; i++)
+        __asm__ volatile("ucomiss %0, %0" ::"x"(numbers[i]) : "cc");
+}
+
+/* Puts the caller's flags back; whether nothing that was tried met a denormal. */
+static inline bool float_mode_keep(struct float_mode callers)
+{
+    const unsigned raised = _mm_getcsr() & ~callers.control & MXCSR_FLAGS;
+    if (raised)
+        float_mode_leave(callers);
+    return !(raised & MXCSR_DENORMAL) || (callers.control & MXCSR_FLUSH);
 }
 
 #elif defined(__aarch64__)
@@ -121,14 +136,19 @@ static inline void float_mode_leave(struct float_mode callers)
 
 #if !defined(__x86_64__)
 
-/* Not elsewhere: on aarch64 denormals raise no flag. */
+/* On aarch64 denormals raise no flag. */
 static inline bool float_mode_try(struct float_mode *callers)
 {
     (void)callers;
     return false;
 }
 
-static inline bool float_mode_sufficed(struct float_mode callers)
+static inline void float_mode_read(const float *numbers, size_t count)
+{
+    (void)numbers, (void)count;
+}
+
+static inline bool float_mode_keep(struct float_mode callers)
 {
     (void)callers;
     return false;

@@ -309,24 +309,26 @@ static APART void forward_chunks(struct forward_pass pass)
     }
 }
 
-/* Where denormals come at all, each pass may have many, every one a hundred times as slow. */
-#define TRIES_APART 65536
+/* Where denormals come in every pass, tries are many times slower than what they save. */
+#define PASSES_NOT_TRIED 65536
 
-/* forward_direct in the caller's floating-point mode; false where that is not as in our own. */
-static inline bool forward_as_called(struct mlstm_state *state, const float *x, int32_t steps,
-                                     float *y)
+/* forward_direct in the caller's floating-point mode; false where that may differ from our own. */
+static inline bool try_direct(struct mlstm_state *state, const float *x, int32_t steps, float *y)
 {
+    const int64_t rows = steps * (int64_t)state->batch;
     struct float_mode callers;
     if (state->not_tried > 0) {
         state->not_tried--;
         return false;
     }
-    if (!float_mode_try(&callers))
+    if (rows > state->tried_rows || !float_mode_try(&callers))
         return false;
     forward_direct(state, x, steps, y);
-    if (float_mode_sufficed(callers))
+    if (y && state->layout->readout != NONE)
+        float_mode_read(y, (size_t)rows * (size_t)state->outputs);
+    if (float_mode_keep(callers))
         return true;
-    state->not_tried = TRIES_APART;
+    state->not_tried = PASSES_NOT_TRIED;
     return false;
 }
 
@@ -336,7 +338,7 @@ static mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state 
 {
     if (is_direct(state, steps)) {
         begin_pass(state, x, steps);
-        if (!forward_as_called(state, x, steps, y)) {
+        if (!try_direct(state, x, steps, y)) {
             const struct float_mode callers = float_mode_enter();
             forward_direct(state, x, steps, y);
             float_mode_leave(callers);

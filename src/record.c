@@ -9,6 +9,9 @@
 /* So few rows use each weight once or twice whatever the order: a step may read x itself. */
 #define FUSED_ROWS 4
 
+/* Multiply-adds of a pass that gains from a mode of the caller's, where that does. */
+#define TRIED_WORK 131072
+
 /* An arena on its way to be filled, or, without a base, to be measured. */
 struct plan {
     struct mlstm_state *state;
@@ -336,6 +339,7 @@ void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
             state->direct_rows = 0;
     }
     state->rows_apart = state->rows_apart && state->direct_rows > 0;
+    state->tried_rows = (int32_t)(TRIED_WORK / state->layout->count);
     lay_out_shared(&plan);
     if (base)
         describe_readout(state, stack);

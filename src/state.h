@@ -75,7 +75,8 @@ struct mlstm_state {
     int32_t chunk;  /* steps that pass through all layers before the next ones do */
     int32_t position;
     int32_t direct_rows; /* the most rows of a pass that needs nothing between its layers */
-    int32_t not_tried;   /* such passes to come that are not tried in the caller's mode */
+    int32_t tried_rows;  /* the most rows of one that is tried in the caller's mode */
+    int32_t not_tried;   /* passes that are not, before the next one is: see try_direct */
     bool rows_apart;     /* a forward pass computes each row from itself alone */
     bool whole;          /* a layer reads backwards: windows have one forward call */
     bool backward_done;
@@ -129,6 +130,7 @@ void state_rewind(struct mlstm_state *state, int32_t keep);
 /* In multiply-adds: a smaller pass is no work for several threads. */
 #define WORTH_SHARING 2e5
 
+/* The product is exact, and raises no flag in any mode. */
 static inline bool state_is_alone(const struct mlstm_state *state, int32_t steps)
 {
     return !state->team || state->step_work * steps < WORTH_SHARING;

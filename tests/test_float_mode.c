@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 
+#include "state.h"
+
 #include "support.h"
 
 #include <fenv.h>
@@ -9,7 +11,6 @@
 
 static const struct shape shape = {3, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
 
-/* Of one row: its steps are tried in the caller's mode. */
 static const struct shape single = {1, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
 
 static const struct shape special = {
@@ -194,17 +195,17 @@ struct call {
 };
 static const struct call calls[] = {
     ROW(init), ROW(init_param), ROW(init_uniform), ROW(begin_window), ROW(forward),
-    ROW(step_forward), ROW(single_step), ROW(softmax), ROW(weighted), ROW(sigmoid), ROW(absolute), ROW(huber),
-    ROW(squared), ROW(backward), ROW(special_bias), ROW(special_forward), ROW(special_backward),
-    ROW(threads), ROW(threaded), ROW(scale), ROW(add), ROW(norm), ROW(check), ROW(clip_norm),
-    ROW(clip_value), ROW(clip_param_norm), ROW(sgd), ROW(nesterov), ROW(adagrad), ROW(rmsprop),
-    ROW(centered), ROW(adam), ROW(adamw), ROW(amsgrad), ROW(step_count), ROW(nadam),
+    ROW(step_forward), ROW(single_step), ROW(softmax), ROW(weighted), ROW(sigmoid), ROW(absolute),
+    ROW(huber), ROW(squared), ROW(backward), ROW(special_bias), ROW(special_forward),
+    ROW(special_backward), ROW(threads), ROW(threaded), ROW(scale), ROW(add), ROW(norm), ROW(check),
+    ROW(clip_norm), ROW(clip_value), ROW(clip_param_norm), ROW(sgd), ROW(nesterov), ROW(adagrad),
+    ROW(rmsprop), ROW(centered), ROW(adam), ROW(adamw), ROW(amsgrad), ROW(step_count), ROW(nadam),
     ROW(lion), ROW(state_apply), ROW(schedule_step), ROW(schedule_exponential),
-    ROW(schedule_cosine), ROW(schedule_warmup), ROW(loss_scale), ROW(no_schedule),
-    ROW(no_momentum), ROW(no_decay), ROW(no_epsilon), ROW(no_weight_decay), ROW(no_max_norm),
-    ROW(no_param_norm), ROW(no_limit), ROW(no_delta), ROW(no_smoothing), ROW(no_forget_bias),
-    ROW(no_projection_clip), ROW(no_cell_clip), ROW(no_norm), ROW(no_zoneout_c), ROW(no_zoneout_h),
-    ROW(no_dropout), ROW(no_recurrent_dropout),
+    ROW(schedule_cosine), ROW(schedule_warmup), ROW(loss_scale), ROW(no_schedule), ROW(no_momentum),
+    ROW(no_decay), ROW(no_epsilon), ROW(no_weight_decay), ROW(no_max_norm), ROW(no_param_norm),
+    ROW(no_limit), ROW(no_delta), ROW(no_smoothing), ROW(no_forget_bias), ROW(no_projection_clip),
+    ROW(no_cell_clip), ROW(no_norm), ROW(no_zoneout_c), ROW(no_zoneout_h), ROW(no_dropout),
+    ROW(no_recurrent_dropout),
 };
 
 static const struct call tiny_settings[] = {
@@ -278,6 +279,11 @@ static void downward_with_flags(void)
 }
 
 static void ordinary(void) {}
+
+static void underflowed(void)
+{
+    feraiseexcept(FE_UNDERFLOW);
+}
 
 static void with_flags(void)
 {
@@ -390,7 +396,7 @@ static void fill(float *values, size_t count, int with_tiny)
 static const struct {
     const char *name;
     void (*set)(void);
-} modes[] = {ROW(ordinary), ROW(with_flags), ROW(flushing)};
+} modes[] = {ROW(ordinary), ROW(underflowed), ROW(with_flags), ROW(flushing)};
 
 /* A pass begins in the mode and leaves it as it was. */
 static struct mode before;
@@ -409,32 +415,51 @@ static void leave_mode(void)
     assert_memory_equal(&before, &after, sizeof before);
 }
 
+static void zero_param(const mlstm_stack *stack, const char *name)
+{
+    assert_ok(mlstm_stack_init_param((mlstm_stack *)stack, name, MLSTM_ZEROS, 0, 0, 0));
+}
+
+enum kind { X, STATE, RECURRENT, GRADIENTS, KINDS };
+
+/* Numbers of the kind are denormal or 0. Beside them stands no other that would hide them. */
+static void fill_kind(struct model *m, enum kind kind, int with_tiny)
+{
+    const struct shape *s = &m->shape;
+    const size_t hidden = (size_t)s->sizes[2], inputs = (size_t)s->sizes[1] + hidden;
+    const size_t weights = inputs * 4 * hidden;
+    if (kind != GRADIENTS) {
+        zero_param(m->stack, "layer0.bias");
+        zero_param(m->stack, "layer1.bias");
+        zero_param(m->stack, "readout.bias");
+    }
+    if (kind == X || kind == STATE) {
+        fill(m->x, x_numbers(s), kind == X && with_tiny);
+        fill(m->initial_state, state_numbers(s), kind == STATE && with_tiny);
+    }
+    if (kind == RECURRENT) {
+        float *kernel = floats(weights);
+        fill(kernel, weights, with_tiny);
+        assert_ok(mlstm_stack_set_param(m->stack, "layer1.kernel", kernel, weights));
+        test_free(kernel);
+        fill(m->initial_state, state_numbers(s), 0);
+    }
+    if (kind == GRADIENTS) {
+        fill(m->dy, y_numbers(s), with_tiny);
+        fill(m->dh_top, top_numbers(s), with_tiny);
+        fill(m->dc_top, top_c_numbers(s), with_tiny);
+        fill(m->dfinal_state, state_numbers(s), with_tiny);
+    }
+}
+
 static void denormals_are_zeros_in(const struct shape *s, size_t mode)
 {
-    enum { X, STATE, RECURRENT, GRADIENTS, KINDS };
-    for (int kind = 0; kind < KINDS; kind++) {
+    for (enum kind kind = X; kind < KINDS; kind++) {
         struct results *got[2];
         for (int with_tiny = 0; with_tiny < 2; with_tiny++) {
             struct model *m = new_model(s, 2);
-            const size_t inputs = (size_t)s->sizes[1], hidden = (size_t)s->sizes[2];
-            const size_t weights = (inputs + hidden) * 4 * hidden;
             got[with_tiny] = new_results(s);
-            if (kind == X)
-                fill(m->x, x_numbers(s), with_tiny);
-            if (kind == STATE)
-                fill(m->initial_state, state_numbers(s), with_tiny);
-            if (kind == RECURRENT) {
-                float *kernel = floats(weights);
-                fill(kernel, weights, with_tiny);
-                assert_ok(mlstm_stack_set_param(m->stack, "layer1.kernel", kernel, weights));
-                test_free(kernel);
-            }
-            if (kind == GRADIENTS) {
-                fill(m->dy, y_numbers(s), with_tiny);
-                fill(m->dh_top, top_numbers(s), with_tiny);
-                fill(m->dc_top, top_c_numbers(s), with_tiny);
-                fill(m->dfinal_state, state_numbers(s), with_tiny);
-            }
+            fill_kind(m, kind, with_tiny);
             enter_mode(mode);
             run_model(m, m->state, m->grads, got[with_tiny]);
             leave_mode();
@@ -473,6 +498,7 @@ static void fade(const struct shape *s, size_t mode)
     assert_ok(mlstm_state_create(stack, s->batch, 0, &fading));
     assert_ok(mlstm_state_set(fading, values, count));
     for (int t = 0; t < 200; t++) {
+        fading->not_tried = 0;
         enter_mode(mode);
         assert_ok(mlstm_step_forward(stack, fading, x, NULL));
         leave_mode();
@@ -500,6 +526,70 @@ static void nothing_becomes_denormal(void **state)
             fade(&shapes[i], mode);
 }
 
+enum { H = 16 };
+
+/* y is half of the smallest normal number: c, which fades to 1/2, times that. */
+static void read_out_exact_denormals(int32_t outputs, size_t mode)
+{
+    const struct shape one = {1, 1, 1, {1, H}, outputs, MLSTM_READOUT_C, 0};
+    const size_t weights = (size_t)(H * outputs);
+    mlstm_stack *stack = new_stack(&one);
+    mlstm_state *s;
+    float *kernel = floats(weights), *y = floats((size_t)outputs), values[2 * H] = {[H - 1] = 1};
+    for (int32_t o = 0; o < outputs; o++)
+        kernel[(H - 1) * outputs + o] = 0x1p-126f;
+    assert_ok(mlstm_stack_set_param(stack, "readout.kernel_c", kernel, weights));
+    assert_ok(mlstm_state_create(stack, 1, 0, &s));
+    assert_ok(mlstm_state_set(s, values, COUNT(values)));
+    enter_mode(mode);
+    assert_ok(mlstm_step_forward(stack, s, values, y));
+    leave_mode();
+    for (int32_t o = 0; o < outputs; o++)
+        assert_true(y[o] == 0);
+    mlstm_state_destroy(s);
+    mlstm_stack_destroy(stack);
+    test_free(kernel);
+    test_free(y);
+}
+
+/* h is the product of an output gate of 2^-118 and tanh of half of a c near 1/128. */
+static void output_exact_denormals(size_t mode)
+{
+    static const struct shape one = {1, 1, 1, {1, H}, 0, 0, 0};
+    mlstm_stack *stack = new_stack(&one);
+    mlstm_state *s;
+    float values[2 * H], bias[4 * H] = {0}, h[H], c = 0x1p-7f;
+    for (int u = 0; u < H; u++)
+        bias[3 * H + u] = -81.791367f;
+    assert_ok(mlstm_stack_set_param(stack, "layer0.bias", bias, COUNT(bias)));
+    assert_ok(mlstm_state_create(stack, 1, 0, &s));
+    for (int t = 0; t < 64; t++) {
+        s->not_tried = 0;
+        memset(values, 0, sizeof values);
+        for (int u = 0; u < H; u++, c = nextafterf(c, 1))
+            values[u] = c;
+        assert_ok(mlstm_state_set(s, values, COUNT(values)));
+        enter_mode(mode);
+        assert_ok(mlstm_step_forward(stack, s, values + H, h));
+        leave_mode();
+        for (int u = 0; u < H; u++)
+            assert_true(h[u] == 0 || isnormal(h[u]));
+    }
+    mlstm_state_destroy(s);
+    mlstm_stack_destroy(stack);
+}
+
+/* A denormal raises no flag when it is made without rounding. */
+static void nothing_becomes_an_exact_denormal(void **state)
+{
+    (void)state;
+    for (size_t mode = 0; mode < COUNT(modes); mode++) {
+        read_out_exact_denormals(1, mode);
+        read_out_exact_denormals(4, mode);
+        output_exact_denormals(mode);
+    }
+}
+
 /* Overflows and invalid operations of a pass, of one row and of several. */
 static void passes_raise_no_flags(void **state)
 {
@@ -508,16 +598,51 @@ static void passes_raise_no_flags(void **state)
     static const struct shape *const shapes[] = {&shape, &single};
     for (size_t i = 0; i < COUNT(shapes); i++)
         for (size_t k = 0; k < COUNT(extremes); k++) {
-            struct model *m = new_model(shapes[i], 2);
-            struct results *results = new_results(shapes[i]);
-            m->x[0] = extremes[k];
-            enter_mode(0);
-            assert_ok(mlstm_step_forward(m->stack, m->state, m->x, results->y));
-            leave_mode();
-            free_results(results);
-            free_model(m);
+            float *y[COUNT(modes)];
+            for (size_t mode = 0; mode < COUNT(modes); mode++) {
+                struct model *m = new_model(shapes[i], 2);
+                y[mode] = floats(y_numbers(shapes[i]));
+                m->x[0] = extremes[k];
+                enter_mode(mode);
+                assert_ok(mlstm_step_forward(m->stack, m->state, m->x, y[mode]));
+                leave_mode();
+                assert_same_bits(modes[mode].name, y[mode], y[0], y_numbers(shapes[i]));
+                free_model(m);
+            }
+            for (size_t mode = 0; mode < COUNT(modes); mode++)
+                test_free(y[mode]);
         }
 }
+
+#if defined(__x86_64__)
+/* Which passes are tried, and that one which met denormals keeps many after it from being so. */
+static void passes_are_tried(void **state)
+{
+    (void)state;
+    struct model *m = new_model(&single, 2);
+    mlstm_state *s = m->state;
+    for (size_t mode = 0; mode < COUNT(modes); mode++) {
+        const int flushes = modes[mode].set == flushing, flags = modes[mode].set == with_flags;
+        fill_kind(m, X, 1);
+        s->not_tried = 0;
+        enter_mode(mode);
+        assert_ok(mlstm_state_zero(s));
+        assert_ok(mlstm_state_begin_window(s));
+        assert_ok(mlstm_step_forward(m->stack, s, m->x, w.y));
+        leave_mode();
+        assert_true((s->not_tried > 0) == (!flushes && !flags));
+        m->x[0] = 1;
+        s->not_tried = 2;
+        for (int left = 1; left >= 0; left--) {
+            enter_mode(mode);
+            assert_ok(mlstm_step_forward(m->stack, s, m->x, w.y));
+            leave_mode();
+            assert_int_equal(s->not_tried, left);
+        }
+    }
+    free_model(m);
+}
+#endif
 
 static void denormal_gradients_are_zeros(void **state)
 {
@@ -576,7 +701,11 @@ int main(void)
         cmocka_unit_test(modes_matter),
         cmocka_unit_test(denormals_are_zeros),
         cmocka_unit_test(nothing_becomes_denormal),
+        cmocka_unit_test(nothing_becomes_an_exact_denormal),
         cmocka_unit_test(passes_raise_no_flags),
+#if defined(__x86_64__)
+        cmocka_unit_test(passes_are_tried),
+#endif
         cmocka_unit_test(denormal_gradients_are_zeros),
         cmocka_unit_test(denormal_outputs_are_zeros),
     };

@@ -157,9 +157,10 @@ INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, s
                         vec c, size_t here, size_t next, size_t record)
 {
     c = multiply_add(c, a.f, a.i * a.j);
-    const vec squashed = vtanh(c, k);
+    const vec squashed = vtanh(c, k), h = squashed * a.o;
+    raise_denormal(h);
     store(s->c + next, c);
-    store(s->h + next, squashed * a.o);
+    store(s->h + next, h);
     if (s->gates) {
         float *gates = s->gates + record;
         store(gates, a.i);

@@ -147,6 +147,24 @@ INLINE vec vabs(vec v)
 }
 
 /*
+ * Of v, which may be read by nothing else: only reading a denormal always raises a flag. See
+ * float_mode.h.
+ */
+INLINE void raise_denormal(vec v)
+{
+#if W == 16
+    __mmask16 unused;
+    __asm__ volatile("vcmpeqps %1, %1, %0" : "=k"(unused) : "v"((__m512)v));
+#elif W == 8
+    __asm__ volatile("vcmpeqps %0, %0, %0" : "+x"(v));
+#elif defined(__SSE2__)
+    __asm__ volatile("cmpeqps %0, %0" : "+x"(v));
+#else
+    (void)v;
+#endif
+}
+
+/*
  * a * b + c with one rounding, wherever compilers may contract sums: with two products they take
  * the one or the other, not the same in every copy of a function.
  */
