@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #define _POSIX_C_SOURCE 200809L
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
 #include "thread.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,7 +19,7 @@
 
 /* Nanoseconds to look before going to sleep: about as long as it takes to be woken. */
 #define LOOK_TIME 50000
-/* How often between two looks at the clock: a pause of the processor takes 1 cycle or 140. */
+/* How often at least, and between two looks at the clock: a pause of the processor takes 1 cycle or 140. */
 #define LOOKS 64
 
 /* Threads that wait for the same and have looked long enough. */
@@ -38,6 +42,7 @@ struct team {
     mlstm_allocator allocator;
     pid_t process;
     int32_t threads;
+    int32_t processors;
     struct helper *helpers; /* from the second on: the first is the thread that calls */
     pthread_mutex_t mutex;
     bool ending; /* under the mutex */
@@ -69,7 +74,13 @@ int64_t monotonic_time(void)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static bool look(const atomic_uint *value, unsigned last)
+/* More threads than processors: who waits keeps one from those that are waited for. */
+static bool is_crowded(const struct team *team, int32_t threads)
+{
+    return threads > team->processors;
+}
+
+static bool look(const atomic_uint *value, unsigned last, bool crowded)
 {
     for (int64_t begin = 0;;) {
         for (int i = 0; i < LOOKS; i++) {
@@ -77,6 +88,8 @@ static bool look(const atomic_uint *value, unsigned last)
                 return true;
             pause_processor();
         }
+        if (crowded)
+            return false;
         const int64_t time = monotonic_time();
         if (begin == 0)
             begin = time;
@@ -85,12 +98,16 @@ static bool look(const atomic_uint *value, unsigned last)
     }
 }
 
-/* Until the value is no longer `last` or the team ends. Whoever changes it wakes these sleepers. */
-static void wait_for(struct team *team, struct sleepers *sleepers, const atomic_uint *value,
-                     unsigned last)
+/*
+ * In or after a pass of so many threads, until the value is no longer `last` or the team ends.
+ * Whoever changes it wakes these sleepers.
+ */
+static void wait_for(struct team *team, int32_t threads, struct sleepers *sleepers,
+                     const atomic_uint *value, unsigned last)
 {
+    const bool crowded = is_crowded(team, threads);
     bool ending = false;
-    while (!ending && !look(value, last)) {
+    while (!ending && !look(value, last, crowded)) {
         atomic_store_explicit(&sleepers->slept, true, memory_order_relaxed);
         pthread_mutex_lock(&team->mutex);
         atomic_fetch_add(&sleepers->count, 1);
@@ -120,14 +137,17 @@ void worker_meet(struct worker *worker)
         atomic_store(&team->meeting, meeting + 1);
         wake(team, &team->sleepers);
     } else {
-        wait_for(team, &team->sleepers, &team->meeting, meeting);
+        wait_for(team, worker->count, &team->sleepers, &team->meeting, meeting);
     }
 }
 
-/* Waits until the helper is called to a pass after `last`. False when the team ends. */
-static bool next_pass(struct helper *helper, unsigned last)
+/*
+ * Waits until the helper is called to a pass after `last`, which had so many threads. False when the
+ * team ends.
+ */
+static bool next_pass(struct helper *helper, unsigned last, int32_t threads)
 {
-    wait_for(helper->team, &helper->sleepers, &helper->passes, last);
+    wait_for(helper->team, threads, &helper->sleepers, &helper->passes, last);
     return atomic_load(&helper->passes) != last;
 }
 
@@ -137,8 +157,9 @@ static void *help(void *argument)
     struct team *team = helper->team;
     (void)float_mode_enter();
     atomic_fetch_sub(&helper->sleepers.count, 1);
-    for (unsigned pass = 0; next_pass(helper, pass); pass++) {
-        struct worker worker = {helper->index, team->running, team};
+    struct worker worker = {helper->index, team->threads, team};
+    for (unsigned pass = 0; next_pass(helper, pass, worker.count); pass++) {
+        worker.count = team->running;
         team->work(team->context, &worker);
         if (atomic_fetch_sub(&team->unfinished, 1) == 1)
             wake(team, &team->sleepers);
@@ -217,6 +238,22 @@ static void team_free(struct team *team)
     release(&allocator, team);
 }
 
+/* Those that the calling thread, and so its helpers, may run on. */
+static int32_t count_processors(void)
+{
+#ifdef CPU_COUNT
+    cpu_set_t own;
+    if (sched_getaffinity(0, sizeof own, &own) == 0)
+        return CPU_COUNT(&own);
+#endif
+#ifdef _SC_NPROCESSORS_ONLN
+    const long count = sysconf(_SC_NPROCESSORS_ONLN);
+    if (count > 0 && count < INT32_MAX)
+        return (int32_t)count;
+#endif
+    return INT32_MAX;
+}
+
 mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, struct team **team)
 {
     struct team *made = allocate(allocator, sizeof *made);
@@ -230,6 +267,7 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
     made->allocator = *allocator;
     made->process = getpid();
     made->threads = threads;
+    made->processors = count_processors();
     made->helpers = helpers;
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->sleepers.wake, NULL);
@@ -265,7 +303,8 @@ bool team_is_awake(const struct team *team, int32_t threads)
 
 void team_wake(struct team *team, int32_t threads)
 {
-    if (has_helpers(team))
+    /* Crowded ones would sleep again before they are called. */
+    if (has_helpers(team) && !is_crowded(team, threads))
         wake_helpers(team, threads);
 }
 
@@ -296,7 +335,7 @@ void team_run(struct team *team, int32_t threads,
     work(context, &self);
     /* Only the last helper wakes who sleeps. */
     for (unsigned left; (left = atomic_load(&team->unfinished)) > 0;)
-        wait_for(team, &team->sleepers, &team->unfinished, left);
+        wait_for(team, self.count, &team->sleepers, &team->unfinished, left);
 }
 
 static struct range divide(int32_t count, int32_t index, int32_t parts)
