@@ -19,7 +19,10 @@
 
 /* Nanoseconds to look before going to sleep: about as long as it takes to be woken. */
 #define LOOK_TIME 50000
-/* How often at least, and between two looks at the clock: a pause of the processor takes 1 cycle or 140. */
+/*
+ * How often it looks at least, and between two looks at the clock: a pause of the processor takes 1
+ * cycle or 140.
+ */
 #define LOOKS 64
 
 /* Threads that wait for the same and have looked long enough. */
@@ -42,7 +45,7 @@ struct team {
     mlstm_allocator allocator;
     pid_t process;
     int32_t threads;
-    int32_t processors;
+    int32_t processors;     /* that these may run on */
     struct helper *helpers; /* from the second on: the first is the thread that calls */
     pthread_mutex_t mutex;
     bool ending; /* under the mutex */
@@ -142,8 +145,8 @@ void worker_meet(struct worker *worker)
 }
 
 /*
- * Waits until the helper is called to a pass after `last`, which had so many threads. False when the
- * team ends.
+ * Waits until the helper is called to a pass after `last`, which had so many threads. False when
+ * the team ends.
  */
 static bool next_pass(struct helper *helper, unsigned last, int32_t threads)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The threads of a state without one: who takes part in a pass, what others do meanwhile. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "thread.h"
 
 #include "support.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,11 +42,10 @@ static void meet(void *context, struct worker *worker)
     }
 }
 
-static void passes_use_some(void **state)
+/* Passes of different numbers of its threads. */
+static void use_some(struct team *team)
 {
-    (void)state;
     struct random random = {1};
-    struct team *team = new_team(THREADS);
     for (int32_t pass = 0; pass < 300; pass++) {
         struct notes notes = {0};
         const int32_t threads = random_integer(&random, 1, THREADS);
@@ -58,8 +58,47 @@ static void passes_use_some(void **state)
             assert_int_equal(notes.mistakes[i], 0);
         }
     }
+}
+
+static void passes_use_some(void **state)
+{
+    (void)state;
+    struct team *team = new_team(THREADS);
+    use_some(team);
     team_destroy(team);
 }
+
+#ifdef CPU_COUNT
+/* Helpers that have one processor sleep whenever they wait; nobody wakes them but for a pass. */
+static void crowded_ones_sleep(void **state)
+{
+    (void)state;
+    cpu_set_t all, one, others;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    if (CPU_COUNT(&all) < 2)
+        skip();
+    size_t first = 0;
+    while (!CPU_ISSET(first, &all))
+        first++;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    CPU_XOR(&others, &all, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    struct team *team = new_team(THREADS);
+    assert_int_equal(sched_setaffinity(0, sizeof others, &others), 0);
+    use_some(team);
+    while (team_is_awake(team, 2))
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    for (int32_t i = 0; i < 20; i++) {
+        const int64_t end = monotonic_time() + 1000000;
+        team_wake(team, 2);
+        while (monotonic_time() < end)
+            assert_false(team_is_awake(team, 2));
+    }
+    team_destroy(team);
+    assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+}
+#endif
 
 static void no_more_than_there_are(void **state)
 {
@@ -196,6 +235,9 @@ int main(void)
         cmocka_unit_test(those_without_a_part_rest), cmocka_unit_test(those_with_a_part_are_awake),
         cmocka_unit_test(helpers_take_their_faults), cmocka_unit_test(grids_are_divided),
         cmocka_unit_test(items_are_divided_first),
+#ifdef CPU_COUNT
+        cmocka_unit_test(crowded_ones_sleep),
+#endif
     };
     return cmocka_run_group_tests_name("team", tests, NULL, NULL);
 }
