@@ -312,7 +312,10 @@ static APART void forward_chunks(struct forward_pass pass)
 /* Where denormals come in every pass, tries are many times slower than what they save. */
 #define PASSES_NOT_TRIED 65536
 
-/* forward_direct in the caller's floating-point mode; false where that may differ from our own. */
+/*
+ * forward_direct in the caller's floating-point mode; false where that may differ from our own.
+ * Then it is done again, from the same x and state.
+ */
 static inline bool try_direct(struct mlstm_state *state, const float *x, int32_t steps, float *y)
 {
     const int64_t rows = steps * (int64_t)state->batch;

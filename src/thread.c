@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #define _POSIX_C_SOURCE 200809L
-#if defined(__linux__)
-#define _GNU_SOURCE /* sched_getaffinity */
+/* To count processors. */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#elif defined(__APPLE__)
+#define _DARWIN_C_SOURCE
 #endif
 #include "thread.h"
 
@@ -50,10 +53,10 @@ struct team {
     pthread_mutex_t mutex;
     bool ending; /* under the mutex */
 
+    atomic_int running; /* threads of this pass, or of the next one that is known of */
     /* Of this pass; helpers without a part in it know nothing of it. */
     void (*work)(void *context, struct worker *worker);
     void *context;
-    int32_t running;
     atomic_uint unfinished;   /* helpers that are not done with it */
     struct sleepers sleepers; /* in it */
 
@@ -77,13 +80,18 @@ int64_t monotonic_time(void)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/* More threads than processors: who waits keeps one from those that are waited for. */
-static bool is_crowded(const struct team *team, int32_t threads)
+static int32_t running_threads(const struct team *team)
 {
-    return threads > team->processors;
+    return atomic_load_explicit(&team->running, memory_order_relaxed);
 }
 
-static bool look(const atomic_uint *value, unsigned last, bool crowded)
+/* More threads than processors: who looks on keeps one from those that are waited for. */
+static bool is_crowded(const struct team *team)
+{
+    return running_threads(team) > team->processors;
+}
+
+static bool look(const struct team *team, const atomic_uint *value, unsigned last)
 {
     for (int64_t begin = 0;;) {
         for (int i = 0; i < LOOKS; i++) {
@@ -91,7 +99,7 @@ static bool look(const atomic_uint *value, unsigned last, bool crowded)
                 return true;
             pause_processor();
         }
-        if (crowded)
+        if (is_crowded(team))
             return false;
         const int64_t time = monotonic_time();
         if (begin == 0)
@@ -101,17 +109,15 @@ static bool look(const atomic_uint *value, unsigned last, bool crowded)
     }
 }
 
-/*
- * In or after a pass of so many threads, until the value is no longer `last` or the team ends.
- * Whoever changes it wakes these sleepers.
- */
-static void wait_for(struct team *team, int32_t threads, struct sleepers *sleepers,
-                     const atomic_uint *value, unsigned last)
+/* Until the value is no longer `last` or the team ends. Whoever changes it wakes these sleepers. */
+static void wait_for(struct team *team, struct sleepers *sleepers, const atomic_uint *value,
+                     unsigned last)
 {
-    const bool crowded = is_crowded(team, threads);
     bool ending = false;
-    while (!ending && !look(value, last, crowded)) {
-        atomic_store_explicit(&sleepers->slept, true, memory_order_relaxed);
+    while (!ending && !look(team, value, last)) {
+        /* Crowded ones do so always: it tells nothing. */
+        if (!is_crowded(team))
+            atomic_store_explicit(&sleepers->slept, true, memory_order_relaxed);
         pthread_mutex_lock(&team->mutex);
         atomic_fetch_add(&sleepers->count, 1);
         if (!team->ending && atomic_load(value) == last)
@@ -140,17 +146,14 @@ void worker_meet(struct worker *worker)
         atomic_store(&team->meeting, meeting + 1);
         wake(team, &team->sleepers);
     } else {
-        wait_for(team, worker->count, &team->sleepers, &team->meeting, meeting);
+        wait_for(team, &team->sleepers, &team->meeting, meeting);
     }
 }
 
-/*
- * Waits until the helper is called to a pass after `last`, which had so many threads. False when
- * the team ends.
- */
-static bool next_pass(struct helper *helper, unsigned last, int32_t threads)
+/* Waits until the helper is called to a pass after `last`. False when the team ends. */
+static bool next_pass(struct helper *helper, unsigned last)
 {
-    wait_for(helper->team, threads, &helper->sleepers, &helper->passes, last);
+    wait_for(helper->team, &helper->sleepers, &helper->passes, last);
     return atomic_load(&helper->passes) != last;
 }
 
@@ -160,9 +163,8 @@ static void *help(void *argument)
     struct team *team = helper->team;
     (void)float_mode_enter();
     atomic_fetch_sub(&helper->sleepers.count, 1);
-    struct worker worker = {helper->index, team->threads, team};
-    for (unsigned pass = 0; next_pass(helper, pass, worker.count); pass++) {
-        worker.count = team->running;
+    for (unsigned pass = 0; next_pass(helper, pass); pass++) {
+        struct worker worker = {helper->index, running_threads(team), team};
         team->work(team->context, &worker);
         if (atomic_fetch_sub(&team->unfinished, 1) == 1)
             wake(team, &team->sleepers);
@@ -271,6 +273,7 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
     made->process = getpid();
     made->threads = threads;
     made->processors = count_processors();
+    atomic_init(&made->running, threads);
     made->helpers = helpers;
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->sleepers.wake, NULL);
@@ -306,8 +309,9 @@ bool team_is_awake(const struct team *team, int32_t threads)
 
 void team_wake(struct team *team, int32_t threads)
 {
+    atomic_store_explicit(&team->running, threads, memory_order_relaxed);
     /* Crowded ones would sleep again before they are called. */
-    if (has_helpers(team) && !is_crowded(team, threads))
+    if (has_helpers(team) && !is_crowded(team))
         wake_helpers(team, threads);
 }
 
@@ -330,7 +334,7 @@ void team_run(struct team *team, int32_t threads,
     }
     team->work = work;
     team->context = context;
-    team->running = self.count;
+    atomic_store_explicit(&team->running, self.count, memory_order_relaxed);
     atomic_store_explicit(&team->unfinished, (unsigned)self.count - 1, memory_order_relaxed);
     for (int32_t i = 1; i < self.count; i++)
         atomic_fetch_add(&team->helpers[i].passes, 1);
@@ -338,7 +342,7 @@ void team_run(struct team *team, int32_t threads,
     work(context, &self);
     /* Only the last helper wakes who sleeps. */
     for (unsigned left; (left = atomic_load(&team->unfinished)) > 0;)
-        wait_for(team, self.count, &team->sleepers, &team->unfinished, left);
+        wait_for(team, &team->sleepers, &team->unfinished, left);
 }
 
 static struct range divide(int32_t count, int32_t index, int32_t parts)

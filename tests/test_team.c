@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The threads of a state without one: who takes part in a pass, what others do meanwhile. */
+#if defined(__linux__)
 #define _GNU_SOURCE
+#else
+#define _POSIX_C_SOURCE 200809L
+#endif
 #include "thread.h"
 
 #include "support.h"
@@ -8,11 +12,21 @@
 #include <sched.h>
 #include <signal.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "alloc.h"
 
 enum { THREADS = 6, MEETINGS = 3 };
+
+static int32_t processors(void)
+{
+#if defined(__linux__)
+    cpu_set_t own;
+    assert_int_equal(sched_getaffinity(0, sizeof own, &own), 0);
+    return CPU_COUNT(&own);
+#else
+    return 2;
+#endif
+}
 
 static struct team *new_team(int32_t threads)
 {
@@ -68,14 +82,14 @@ static void passes_use_some(void **state)
     team_destroy(team);
 }
 
-#ifdef CPU_COUNT
+#if defined(__linux__)
 /* Helpers that have one processor sleep whenever they wait; nobody wakes them but for a pass. */
 static void crowded_ones_sleep(void **state)
 {
     (void)state;
     cpu_set_t all, one, others;
     assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
-    if (CPU_COUNT(&all) < 2)
+    if (processors() < 2)
         skip();
     size_t first = 0;
     while (!CPU_ISSET(first, &all))
@@ -99,6 +113,33 @@ static void crowded_ones_sleep(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
 }
 #endif
+
+/* Those that are woken for a pass of as many as there are processors look on for it. */
+static void the_next_pass_may_have_fewer(void **state)
+{
+    (void)state;
+    if (processors() < 2)
+        skip();
+    struct team *team = new_team(processors() + 1);
+    while (team_is_awake(team, 2))
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    int64_t longest = 0;
+    for (int32_t i = 0; i < 1000 && longest < 20000; i++) {
+        team_wake(team, 2);
+        int64_t now = monotonic_time(), begin = 0;
+        for (const int64_t end = now + 1000000; now < end; now = monotonic_time()) {
+            const bool awake = team_is_awake(team, 2);
+            if (!awake && begin)
+                break;
+            if (awake && !begin)
+                begin = now;
+        }
+        if (begin && longest < now - begin)
+            longest = now - begin;
+    }
+    assert_true(longest >= 20000);
+    team_destroy(team);
+}
 
 static void no_more_than_there_are(void **state)
 {
@@ -139,7 +180,7 @@ static void those_without_a_part_rest(void **state)
 static void those_with_a_part_are_awake(void **state)
 {
     (void)state;
-    if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+    if (processors() < 2)
         skip();
     struct notes notes = {0};
     struct team *team = new_team(4);
@@ -231,11 +272,15 @@ static void items_are_divided_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passes_use_some),           cmocka_unit_test(no_more_than_there_are),
-        cmocka_unit_test(those_without_a_part_rest), cmocka_unit_test(those_with_a_part_are_awake),
-        cmocka_unit_test(helpers_take_their_faults), cmocka_unit_test(grids_are_divided),
+        cmocka_unit_test(passes_use_some),
+        cmocka_unit_test(no_more_than_there_are),
+        cmocka_unit_test(those_without_a_part_rest),
+        cmocka_unit_test(those_with_a_part_are_awake),
+        cmocka_unit_test(helpers_take_their_faults),
+        cmocka_unit_test(grids_are_divided),
         cmocka_unit_test(items_are_divided_first),
-#ifdef CPU_COUNT
+        cmocka_unit_test(the_next_pass_may_have_fewer),
+#if defined(__linux__)
         cmocka_unit_test(crowded_ones_sleep),
 #endif
     };

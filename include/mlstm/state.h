@@ -73,9 +73,9 @@ MLSTM_API void mlstm_state_destroy(mlstm_state *state);
  * with the state. Results have the same bits for every number. Passes that are no faster with
  * several, being small, or since the system lets them run where they share no cache, or beside
  * other programs, run on the calling thread: a few are timed with the others and a few without, and
- * the next ones go the faster way. More threads than this process has processors for are never
- * faster. In a child process after `fork` the state runs on the calling thread until this is called
- * again.
+ * the next ones go the faster way. More threads than the calling one may use processors, which this
+ * call counts, gain nothing. In a child process after `fork` the state runs on the calling thread
+ * until this is called again.
  *
  * @param threads at least 1, at most 1024
  * @retval MLSTM_ERROR_INVALID_ARGUMENT

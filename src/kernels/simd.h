@@ -146,18 +146,16 @@ INLINE vec vabs(vec v)
     return (vec)(bits(v) & isplat(INT32_MAX));
 }
 
-/*
- * Of v, which may be read by nothing else: only reading a denormal always raises a flag. See
- * float_mode.h.
- */
+/* As float_mode_read, of what may be read by nothing else. */
 INLINE void raise_denormal(vec v)
 {
 #if W == 16
     __mmask16 unused;
     __asm__ volatile("vcmpeqps %1, %1, %0" : "=k"(unused) : "v"((__m512)v));
 #elif W == 8
-    __asm__ volatile("vcmpeqps %0, %0, %0" : "+x"(v));
-#elif defined(__SSE2__)
+    vec unused;
+    __asm__ volatile("vcmpeqps %1, %1, %0" : "=x"(unused) : "x"(v));
+#elif defined(__x86_64__)
     __asm__ volatile("cmpeqps %0, %0" : "+x"(v));
 #else
     (void)v;
