@@ -114,33 +114,6 @@ static void crowded_ones_sleep(void **state)
 }
 #endif
 
-/* Those that are woken for a pass of as many as there are processors look on for it. */
-static void the_next_pass_may_have_fewer(void **state)
-{
-    (void)state;
-    if (processors() < 2)
-        skip();
-    struct team *team = new_team(processors() + 1);
-    while (team_is_awake(team, 2))
-        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-    int64_t longest = 0;
-    for (int32_t i = 0; i < 1000 && longest < 20000; i++) {
-        team_wake(team, 2);
-        int64_t now = monotonic_time(), begin = 0;
-        for (const int64_t end = now + 1000000; now < end; now = monotonic_time()) {
-            const bool awake = team_is_awake(team, 2);
-            if (!awake && begin)
-                break;
-            if (awake && !begin)
-                begin = now;
-        }
-        if (begin && longest < now - begin)
-            longest = now - begin;
-    }
-    assert_true(longest >= 20000);
-    team_destroy(team);
-}
-
 static void no_more_than_there_are(void **state)
 {
     (void)state;
@@ -279,7 +252,6 @@ int main(void)
         cmocka_unit_test(helpers_take_their_faults),
         cmocka_unit_test(grids_are_divided),
         cmocka_unit_test(items_are_divided_first),
-        cmocka_unit_test(the_next_pass_may_have_fewer),
 #if defined(__linux__)
         cmocka_unit_test(crowded_ones_sleep),
 #endif
