@@ -35,6 +35,14 @@
 
 #define APART __attribute__((noinline))
 
+/* Of x86. */
+#define MXCSR_DENORMAL 0x0012 /* the flags of one that was read, and of one that was rounded to */
+#define MXCSR_INEXACT 0x0020
+#define MXCSR_FLAGS 0x001f /* all but "inexact" */
+#define MXCSR_MODE 0xffc0
+#define MXCSR_PLAIN 0x1f80 /* the mode that rounds to nearest and traps nothing */
+#define MXCSR_FLUSH 0x8040 /* with these, a denormal is read as 0, and 0 is made of it */
+
 #if defined(__x86_64__)
 
 #include <xmmintrin.h>
@@ -45,13 +53,6 @@ struct float_mode {
 
 struct float_mode float_mode_enter(void);
 void float_mode_leave(struct float_mode callers);
-
-#define MXCSR_DENORMAL 0x0012 /* the flags of one that was read, and of one that was rounded to */
-#define MXCSR_INEXACT 0x0020
-#define MXCSR_FLAGS 0x001f /* all but "inexact" */
-#define MXCSR_MODE 0xffc0
-#define MXCSR_PLAIN 0x1f80 /* the mode that rounds to nearest and traps nothing */
-#define MXCSR_FLUSH 0x8040 /* with these, a denormal is read as 0, and 0 is made of it */
 
 /* Stores the caller's mode; whether arithmetic may be tried in it. */
 static inline bool float_mode_try(struct float_mode *callers)
@@ -122,7 +123,7 @@ static inline struct float_mode float_mode_enter(void)
     feholdexcept(&callers.environment);
     fesetround(FE_TONEAREST);
 #if defined(__SSE__)
-    _mm_setcsr(0x8000 | 0x0040 | 0x1f80);
+    _mm_setcsr(MXCSR_PLAIN | MXCSR_FLUSH);
 #endif
     return callers;
 }

@@ -353,14 +353,12 @@ static void run_all(const char *name, void (*set_mode)(void), struct seen *seen)
 static void the_callers_mode_stays(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        void (*set)(void);
-    } modes[] = {ROW(upward), ROW(downward_with_flags), ROW(flushing), ROW(trapping)};
+    static const struct call modes[] = {ROW(upward), ROW(downward_with_flags), ROW(flushing),
+                                        ROW(trapping)};
     struct seen *expected = test_malloc(sizeof *expected), *got = test_malloc(sizeof *got);
     run_all("ordinary", ordinary, expected);
     for (size_t i = 0; i < COUNT(modes); i++) {
-        run_all(modes[i].name, modes[i].set, got);
+        run_all(modes[i].name, modes[i].run, got);
         assert_same_bits(modes[i].name, (float *)got, (float *)expected,
                          sizeof *got / sizeof(float));
     }
@@ -406,11 +404,8 @@ static void fill(float *values, size_t count, int with_tiny)
 }
 
 /* Modes in which passes may meet denormals. */
-static const struct {
-    const char *name;
-    void (*set)(void);
-} modes[] = {ROW(ordinary), ROW(underflowed), ROW(with_flags),
-           ROW(with_denormal_flag), ROW(flushing)};
+static const struct call modes[] = {ROW(ordinary),           ROW(underflowed), ROW(with_flags),
+                                    ROW(with_denormal_flag), ROW(flushing)};
 
 /* A pass begins in the mode and leaves it as it was. */
 static struct mode before;
@@ -418,7 +413,7 @@ static struct mode before;
 static void enter_mode(size_t mode)
 {
     fesetenv(FE_DFL_ENV);
-    modes[mode].set();
+    modes[mode].run();
     before = mode_now();
 }
 
@@ -491,14 +486,13 @@ static void denormals_are_zeros_in(const struct shape *s, size_t mode)
 static void denormals_are_zeros(void **state)
 {
     (void)state;
-    static const struct shape shapes[] = {
-        {3, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
-        {1, 1, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
-        {3, 5, 2, {3, 4, 2}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
-    };
+    static const struct shape one_row = {1, 1, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H,
+                                         1};
+    static const struct shape small = {3, 5, 2, {3, 4, 2}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+    static const struct shape *const shapes[] = {&shape, &one_row, &small};
     for (size_t i = 0; i < COUNT(shapes); i++)
         for (size_t mode = 0; mode < COUNT(modes); mode++)
-            denormals_are_zeros_in(&shapes[i], mode);
+            denormals_are_zeros_in(shapes[i], mode);
 }
 
 static void fade(const struct shape *s, size_t mode)
@@ -638,8 +632,8 @@ static void passes_are_tried(void **state)
     struct model *m = new_model(&single, 2);
     mlstm_state *s = m->state;
     for (size_t mode = 0; mode < COUNT(modes); mode++) {
-        const int tries_all = modes[mode].set == flushing;
-        const int tries_none = modes[mode].set != ordinary && !tries_all;
+        const int tries_all = modes[mode].run == flushing;
+        const int tries_none = modes[mode].run != ordinary && !tries_all;
         fill_kind(m, X, 1);
         s->not_tried = 0;
         enter_mode(mode);
