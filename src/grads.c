@@ -13,8 +13,8 @@
 
 /* What nothing finite is beyond may be infinite. */
 #define REQUIRE_LIMIT(limit)                                                                       \
-    REQUIRE(isgreaterequal(limit, FLT_MIN), MLSTM_ERROR_INVALID_ARGUMENT,                          \
-            "%s must be above 0 and no denormal, got %g", #limit, (double)(limit))
+    REQUIRE(is_within(limit, FLT_MIN, INFINITY), MLSTM_ERROR_INVALID_ARGUMENT,                     \
+            "%s must be above 0 and no denormal, got %g", #limit, number_widen(limit))
 
 mlstm_status mlstm_grads_create(const mlstm_stack *stack, mlstm_grads **grads)
 {

@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 #include "float_mode.h"
+#include "number.h"
 #include "random.h"
 #include "stack.h"
 #include "status.h"
@@ -11,7 +12,7 @@
 /* What to draw, and, for orthogonal matrices, where. */
 struct initial {
     int32_t initializer;
-    double a, b;
+    float a, b;
     uint64_t seed;
     double *work;
 };
@@ -118,7 +119,7 @@ static void draw_orthogonal(mlstm_stack *stack, const struct param *param, int32
     for (int32_t r = 0; r < rows; r++)
         for (int32_t c = 0; c < columns; c++)
             *element_of(stack, param, first_row + r, first_column + c) =
-                (float)(how->a * how->work[(size_t)r * row_step + (size_t)c * column_step]);
+                (float)((double)how->a * how->work[(size_t)r * row_step + (size_t)c * column_step]);
 }
 
 /* The rows before the recurrent ones, which are all that is orthogonal in a layer's kernel. */
@@ -159,7 +160,7 @@ static APART void initialise(mlstm_stack *stack, const struct param *param,
                              const struct initial *how)
 {
     const double rows = (double)param->rows, both = rows + (double)param->columns;
-    const double a = how->a, b = how->b;
+    const double a = (double)how->a, b = (double)how->b;
     double limit = 0.0, deviation = 0.0;
     switch (how->initializer) {
     case MLSTM_UNIFORM: draw_uniform(stack, param, param->rows, a, b, how->seed); return;
@@ -191,7 +192,7 @@ mlstm_status mlstm_stack_init(mlstm_stack *stack, int32_t initializer, uint64_t 
                 (initializer >= MLSTM_GLOROT_UNIFORM && initializer <= MLSTM_HE_NORMAL),
             MLSTM_ERROR_INVALID_ARGUMENT, "initializer must be one that takes no numbers, got %d",
             initializer);
-    struct initial how = {.initializer = initializer, .a = 1.0, .seed = seed};
+    struct initial how = {.initializer = initializer, .a = 1.0f, .seed = seed};
     const struct param *params = stack->layout->param, *end = params + stack->layout->params;
     if (initializer == MLSTM_ORTHOGONAL) {
         size_t most = 0;
@@ -218,18 +219,18 @@ mlstm_status mlstm_stack_init_param(mlstm_stack *stack, const char *name, int32_
     REQUIRE_POINTER(name);
     REQUIRE(initializer >= MLSTM_ZEROS && initializer <= MLSTM_ORTHOGONAL,
             MLSTM_ERROR_INVALID_ARGUMENT, "there is no initializer %d", initializer);
-    REQUIRE(initializer != MLSTM_UNIFORM || (isfinite(a) && isfinite(b) && a <= b),
-            MLSTM_ERROR_INVALID_ARGUMENT, "%g to %g is no range to draw from", (double)a,
-            (double)b);
+    REQUIRE(initializer != MLSTM_UNIFORM || (is_finite(a) && is_finite(b) && number_order(a) <= number_order(b)),
+            MLSTM_ERROR_INVALID_ARGUMENT, "%g to %g is no range to draw from",
+            number_widen(a), number_widen(b));
     REQUIRE((initializer != MLSTM_NORMAL && initializer != MLSTM_TRUNCATED_NORMAL) ||
-                (isfinite(a) && isfinite(b) && b >= 0.0f),
+                (is_finite(a) && is_finite(b) && number_order(b) >= 0),
             MLSTM_ERROR_INVALID_ARGUMENT, "no normal numbers have mean %g and deviation %g",
-            (double)a, (double)b);
-    REQUIRE((initializer != MLSTM_CONSTANT && initializer != MLSTM_ORTHOGONAL) || isfinite(a),
-            MLSTM_ERROR_INVALID_ARGUMENT, "a must be finite, got %g", (double)a);
+            number_widen(a), number_widen(b));
+    REQUIRE((initializer != MLSTM_CONSTANT && initializer != MLSTM_ORTHOGONAL) || is_finite(a),
+            MLSTM_ERROR_INVALID_ARGUMENT, "a must be finite, got %g", number_widen(a));
     const struct param *param = layout_find(stack->layout, name);
     REQUIRE(param, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);
-    struct initial how = {initializer, (double)a, (double)b, seed, NULL};
+    struct initial how = {initializer, a, b, seed, NULL};
     if (initializer == MLSTM_ZEROS)
         how = (struct initial){.initializer = MLSTM_CONSTANT};
     const size_t work = initializer == MLSTM_ORTHOGONAL ? orthogonal_work(stack, param) : 0;

@@ -150,7 +150,7 @@ static struct term sigmoid(double logit, double target, double delta)
 struct arrays {
     const float *outputs, *targets, *weights;
     size_t rows, columns;
-    double delta;
+    float delta;
     float *doutputs, *loss;
 };
 
@@ -172,7 +172,7 @@ static inline void mean_of(struct term (*term)(double, double, double), const st
         for (size_t i = r * a->columns; i < (r + 1) * a->columns; i++) {
             struct term t = {0.0, 0.0};
             if (weight != 0.0)
-                t = term((double)a->outputs[i], (double)a->targets[i], a->delta);
+                t = term((double)a->outputs[i], (double)a->targets[i], (double)a->delta);
             total += weight * t.loss;
             if (a->doutputs)
                 a->doutputs[i] = (float)(scale * (weight * t.slope));
@@ -239,7 +239,7 @@ mlstm_status mlstm_huber_loss(const float *outputs, const float *targets, size_t
     REQUIRE_ARRAYS(outputs, targets, count);
     REQUIRE_POSITIVE(delta);
     in_own_mode(mean_huber,
-                &(struct arrays){outputs, targets, NULL, 1, count, (double)delta, doutputs, loss});
+                &(struct arrays){outputs, targets, NULL, 1, count, delta, doutputs, loss});
     return MLSTM_OK;
 }
 
@@ -271,6 +271,6 @@ mlstm_status mlstm_weighted_loss(int32_t kind, const float *outputs, const float
     if (kind == MLSTM_HUBER_LOSS)
         REQUIRE_POSITIVE(delta);
     in_own_mode(means[kind], &(struct arrays){outputs, targets, weights, rows, (size_t)columns,
-                                              (double)delta, doutputs, loss});
+                                              delta, doutputs, loss});
     return MLSTM_OK;
 }

@@ -40,6 +40,7 @@
 #pragma redefine_extname matrix_multiply mlstm__matrix_multiply
 #pragma redefine_extname matrix_multiply_back mlstm__matrix_multiply_back
 #pragma redefine_extname monotonic_time mlstm__monotonic_time
+#pragma redefine_extname number_widen mlstm__number_widen
 #pragma redefine_extname pace_is_shared mlstm__pace_is_shared
 #pragma redefine_extname pace_is_timed mlstm__pace_is_timed
 #pragma redefine_extname pace_note mlstm__pace_note

@@ -136,15 +136,14 @@ static double nadam_momentum(const mlstm_optimizer *o, int64_t t)
     return (double)o->beta1 * (1.0 - 0.5 * pow(0.96, (double)t * (double)o->momentum_decay));
 }
 
+/* The bits that as many updates give, which are all the same once 1 - product is 1. */
 static APART void set_nadam_product(mlstm_optimizer *o)
 {
+    double mu = 0.0;
     o->momentum_product = 1.0;
-    for (int64_t t = 1; t <= o->steps && o->momentum_product > DBL_MIN; t++) {
-        const double mu = nadam_momentum(o, t);
-        if (mu == (double)o->beta1) { /* for good */
-            o->momentum_product *= pow(mu, (double)(o->steps - t + 1));
-            return;
-        }
+    for (int64_t t = 1; t <= o->steps && o->momentum_product > DBL_EPSILON / 4; t++) {
+        if (mu != (double)o->beta1) /* which it stays */
+            mu = nadam_momentum(o, t);
         o->momentum_product *= mu;
     }
 }

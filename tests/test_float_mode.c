@@ -19,7 +19,7 @@ static const struct shape special = {
                  .epsilon = 1e-3f, .cell_clip = 0.7f, .zoneout_h = 0.3f, .dropout = 0.3f,
                  .merge = MLSTM_MERGE_SUM, .learned = 1}}};
 
-enum { OUTPUTS = 4, ROWS = 5 * 3, ENDS = 9 };
+enum { OUTPUTS = 4, ROWS = 5 * 3, ENDS = 10 };
 
 /* What the calls below work on, and where they leave what they give. */
 static struct world {
@@ -188,6 +188,16 @@ REFUSAL(tiny_zoneout_h, mlstm_cell_set_zoneout(w.cell, 0, 1e-39f))
 REFUSAL(tiny_dropout, mlstm_cell_set_dropout(w.cell, 1e-39f, 0))
 REFUSAL(tiny_recurrent_dropout, mlstm_cell_set_recurrent_dropout(w.cell, 1e-39f, 0, 0))
 
+/* Denormals where any number will do, and what is not read. */
+CALL(tiny_rate, mlstm_optimizer_set_rate(w.optimizers[0], 1e-40f))
+CALL(tiny_forget_bias, mlstm_cell_set_forget_bias(w.cell, 1e-40f))
+CALL(tiny_scale, mlstm_grads_scale(w.m->grads, 1e-40f))
+CALL(tiny_range, mlstm_stack_init_param(w.m->stack, "layer0.bias", MLSTM_UNIFORM, -1e-40f, 1e-40f, 5))
+CALL(unused_range, mlstm_stack_init_param(w.m->stack, "layer1.bias", MLSTM_ZEROS,
+                                          __builtin_nansf(""), 1e-40f, 5))
+CALL(unused_delta, mlstm_weighted_loss(MLSTM_SQUARED_ERROR, w.y, w.p, w.weights, ROWS, OUTPUTS,
+                                       1e-40f, w.d[9], &w.numbers[14]))
+
 #define ROW(name) {#name, name}
 struct call {
     const char *name;
@@ -205,7 +215,8 @@ static const struct call calls[] = {
     ROW(no_decay), ROW(no_epsilon), ROW(no_weight_decay), ROW(no_max_norm), ROW(no_param_norm),
     ROW(no_limit), ROW(no_delta), ROW(no_smoothing), ROW(no_forget_bias), ROW(no_projection_clip),
     ROW(no_cell_clip), ROW(no_norm), ROW(no_zoneout_c), ROW(no_zoneout_h), ROW(no_dropout),
-    ROW(no_recurrent_dropout),
+    ROW(no_recurrent_dropout), ROW(tiny_rate), ROW(tiny_forget_bias), ROW(tiny_scale),
+    ROW(tiny_range), ROW(unused_range), ROW(unused_delta),
 };
 
 static const struct call tiny_settings[] = {
@@ -326,26 +337,29 @@ static void trapping(void)
 #endif
 }
 
-/* All calls, each in the mode, which it leaves as it was. */
-static void run_all(const char *name, void (*set_mode)(void), struct seen *seen)
+/* A call in the mode, which it leaves as it was. */
+static void run_call(const char *mode, void (*set_mode)(void), const struct call *call)
+{
+    w.status = MLSTM_OK;
+    fesetenv(FE_DFL_ENV);
+    set_mode();
+    const struct mode before = mode_now();
+    call->run();
+    const struct mode after = mode_now();
+    fesetenv(FE_DFL_ENV);
+    if (w.status != MLSTM_OK)
+        fail_msg("%s, %s: %s", mode, call->name, mlstm_last_error());
+    if (memcmp(&before, &after, sizeof before) != 0)
+        fail_msg("%s, %s: rounding %d, now %d; flags %#x, now %#x; control %#llx, now %#llx", mode,
+                 call->name, before.rounding, after.rounding, before.flags, after.flags,
+                 (unsigned long long)before.control, (unsigned long long)after.control);
+}
+
+static void run_all(const char *mode, void (*set_mode)(void), struct seen *seen)
 {
     begin();
-    for (size_t i = 0; i < COUNT(calls); i++) {
-        w.status = MLSTM_OK;
-        fesetenv(FE_DFL_ENV);
-        set_mode();
-        const struct mode before = mode_now();
-        calls[i].run();
-        const struct mode after = mode_now();
-        fesetenv(FE_DFL_ENV);
-        if (w.status != MLSTM_OK)
-            fail_msg("%s, %s: %s", name, calls[i].name, mlstm_last_error());
-        if (memcmp(&before, &after, sizeof before) != 0)
-            fail_msg("%s, %s: rounding %d, now %d; flags %#x, now %#x; control %#llx, now %#llx",
-                     name, calls[i].name, before.rounding, after.rounding, before.flags,
-                     after.flags, (unsigned long long)before.control,
-                     (unsigned long long)after.control);
-    }
+    for (size_t i = 0; i < COUNT(calls); i++)
+        run_call(mode, set_mode, &calls[i]);
     look(seen);
     end();
 }
@@ -369,16 +383,11 @@ static void the_callers_mode_stays(void **state)
 static void denormals_are_no_settings(void **state)
 {
     (void)state;
-    void (*const modes[])(void) = {ordinary, flushing};
+    static const struct call modes[] = {ROW(ordinary), ROW(flushing), ROW(trapping)};
     begin();
     for (size_t m = 0; m < COUNT(modes); m++)
-        for (size_t i = 0; i < COUNT(tiny_settings); i++) {
-            modes[m]();
-            tiny_settings[i].run();
-            fesetenv(FE_DFL_ENV);
-            if (w.status != MLSTM_OK)
-                fail_msg("mode %zu: %s is taken", m, tiny_settings[i].name);
-        }
+        for (size_t i = 0; i < COUNT(tiny_settings); i++)
+            run_call(modes[m].name, modes[m].run, &tiny_settings[i]);
     end();
 }
 

@@ -46,6 +46,27 @@ static void glorot_is_fixed_for_ever(void **state)
     mlstm_stack_destroy(stack);
 }
 
+/* Where low + (high - low) * u in one multiply-add would be another number; by another program. */
+static void a_multiply_add_changes_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t seed;
+        size_t at;
+        float value;
+    } rows[] = {
+        {1110, 722, -0x1.9a1b6p-21f}, {1327, 5425, -0x1.9a1b6p-15f}, {1467, 5998, 0x1.9a1b6p-19f}};
+    static const struct shape wide = {1, 1, 1, {19, 32}, 0, 0, 1};
+    mlstm_stack *stack = new_stack(&wide);
+    float values[51 * 128];
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_ok(mlstm_stack_init(stack, MLSTM_GLOROT_UNIFORM, rows[i].seed));
+        assert_ok(mlstm_stack_get_param(stack, "layer0.kernel", values, COUNT(values)));
+        assert_same_bits("layer0.kernel", &values[rows[i].at], &rows[i].value, 1);
+    }
+    mlstm_stack_destroy(stack);
+}
+
 static void uniform_is_fixed_for_ever(void **state)
 {
     (void)state;
@@ -460,6 +481,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(glorot_is_fixed_for_ever),
+        cmocka_unit_test(a_multiply_add_changes_nothing),
         cmocka_unit_test(uniform_is_fixed_for_ever),
         cmocka_unit_test(normal_is_fixed_for_ever),
         cmocka_unit_test(one_is_as_all),

@@ -621,6 +621,36 @@ static void training_is_resumed(void **state)
     test_free(got);
 }
 
+/* NAdam's product of momenta is no slot: from the count alone it has the bits that updates give. */
+static void a_product_is_resumed(void **state)
+{
+    (void)state;
+    static const int64_t counts[] = {1, 345, 3000};
+    enum { KERNEL = 8 * 20 };
+    struct results *results = new_results(&shape);
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        struct model *models[] = {new_model(&shape, 1), new_model(&shape, 1)};
+        mlstm_optimizer *optimizers[2];
+        float kernels[2][KERNEL];
+        for (size_t k = 0; k < 2; k++)
+            assert_ok(mlstm_nadam_create(models[k]->stack, 0.1f, 0x1.ffd658p-1f, 0.999f, 1e-8f, 50,
+                                         &optimizers[k]));
+        assert_ok(mlstm_grads_zero(models[0]->grads));
+        for (int64_t t = 0; t < counts[i]; t++)
+            assert_ok(mlstm_apply_grads(optimizers[0], models[0]->stack, models[0]->grads));
+        assert_ok(mlstm_optimizer_set_step_count(optimizers[1], counts[i]));
+        for (size_t k = 0; k < 2; k++) {
+            run_model(models[k], models[k]->state, models[k]->grads, results);
+            assert_ok(mlstm_apply_grads(optimizers[k], models[k]->stack, models[k]->grads));
+            assert_ok(mlstm_stack_get_param(models[k]->stack, "layer0.kernel", kernels[k], KERNEL));
+            mlstm_optimizer_destroy(optimizers[k]);
+            free_model(models[k]);
+        }
+        assert_same_bits("layer0.kernel", kernels[1], kernels[0], KERNEL);
+    }
+    free_results(results);
+}
+
 /* The count may be as large as can be: no correction divides by 0, and setting it takes no time. */
 static void the_last_step(void **state)
 {
@@ -791,8 +821,9 @@ int main(void)
         cmocka_unit_test(null_is_answered),         cmocka_unit_test(accumulators_have_any_size),
         cmocka_unit_test(slots_come_back),          cmocka_unit_test(the_rate_can_change),
         cmocka_unit_test(updates_reach_the_passes), cmocka_unit_test(training_is_resumed),
-        cmocka_unit_test(the_last_step),            cmocka_unit_test(zero_gradients),
-        cmocka_unit_test(a_constant_gradient_centered), cmocka_unit_test(nan_leaves_no_trace),
+        cmocka_unit_test(a_product_is_resumed),     cmocka_unit_test(the_last_step),
+        cmocka_unit_test(zero_gradients),           cmocka_unit_test(nan_leaves_no_trace),
+        cmocka_unit_test(a_constant_gradient_centered),
         cmocka_unit_test(weights_decay_by_name),    cmocka_unit_test(frozen_parameters_stay),
         cmocka_unit_test(one_by_one_is_all_at_once), cmocka_unit_test(settings_can_be_asked),
         cmocka_unit_test(padding_stays_0),          cmocka_unit_test(every_parameter_is_apart),

@@ -157,6 +157,14 @@ void test_errors()
     expect_error(MLSTM_ERROR_INVALID_ARGUMENT, "x", [&] { mlstm::step_forward(stack, state, {}); });
     expect_error(MLSTM_ERROR_ORDER, "record", [&] { mlstm::backward(stack, state, x, grads); });
     expect_error(MLSTM_ERROR_INVALID_ARGUMENT, "layer", [&] { state.set_layer(L, x, x); });
+
+    /* 2^30 steps of 2^17 rows of 2^17 numbers are 0 in 64 bits. */
+    std::vector<mlstm::cell> wide;
+    wide.emplace_back(1 << 17, 1);
+    mlstm::stack wide_stack(std::move(wide));
+    mlstm::state many(wide_stack, 1 << 17, 0);
+    expect_error(MLSTM_ERROR_MISMATCH, "x should have",
+                 [&] { mlstm::forward(wide_stack, many, x, 1 << 30); });
 }
 
 /* Copies cannot be made, so nothing is freed twice; what was moved from holds nothing. */

@@ -54,7 +54,8 @@
  *   mlstm_stack *`), each with a state and gradients of its own, while nobody changes its
  *   parameters.
  * - **Reproducibility.** The same calls with the same inputs give the same bits on the same machine
- *   and build, whatever the number of threads. A seed gives the same initial weights everywhere.
+ *   and build, whatever the number of threads. A seed gives the same initial weights everywhere,
+ *   normal and orthogonal ones as far as `log` and `cos` do.
  */
 
 #include <mlstm/allocator.h>

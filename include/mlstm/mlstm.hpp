@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -107,11 +108,20 @@ template <class T> void check_size(const char *name, span<T> values, std::size_t
                                               std::to_string(values.size()));
 }
 
+/** The largest size where the product is no size, which no array has. */
+inline std::size_t product(std::size_t a, std::size_t b) noexcept
+{
+    const std::size_t most = std::numeric_limits<std::size_t>::max();
+    return b && a > most / b ? most : a * b;
+}
+
+/** 0 where one of them is negative, as what has no size. */
 inline std::size_t product(std::int32_t a, std::int32_t b, std::int32_t c = 1) noexcept
 {
     if (a < 0 || b < 0 || c < 0)
         return 0;
-    return static_cast<std::size_t>(a) * static_cast<std::size_t>(b) * static_cast<std::size_t>(c);
+    return product(product(static_cast<std::size_t>(a), static_cast<std::size_t>(b)),
+                   static_cast<std::size_t>(c));
 }
 
 /** How many numbers c and h have. */
@@ -132,8 +142,8 @@ inline counts top_counts(const mlstm_stack *stack, std::int32_t batch, std::int3
 {
     const mlstm_cell *top = mlstm_stack_cell(stack, mlstm_stack_layer_count(stack) - 1);
     const std::size_t rows = product(batch, steps);
-    return {rows * product(1, mlstm_cell_output_c_size(top)),
-            rows * product(1, mlstm_cell_output_size(top))};
+    return {product(rows, product(1, mlstm_cell_output_c_size(top))),
+            product(rows, product(1, mlstm_cell_output_size(top)))};
 }
 
 struct destroyer {
@@ -694,7 +704,7 @@ inline float softmax_cross_entropy(span<const float> logits, span<const std::int
                                    std::int32_t classes, span<float> probabilities,
                                    span<float> dlogits)
 {
-    const std::size_t count = labels.size() * detail::product(classes, 1);
+    const std::size_t count = detail::product(labels.size(), detail::product(classes, 1));
     detail::check_size("logits", logits, count);
     detail::check_size("probabilities", probabilities, count);
     detail::check_size("dlogits", dlogits, count);
@@ -712,7 +722,7 @@ inline float softmax_cross_entropy_weighted(span<const float> logits,
                                             std::int32_t ignored, float smoothing,
                                             span<float> probabilities, span<float> dlogits)
 {
-    const std::size_t count = labels.size() * detail::product(classes, 1);
+    const std::size_t count = detail::product(labels.size(), detail::product(classes, 1));
     detail::check_size("logits", logits, count);
     detail::check_size("weights", weights, labels.size());
     detail::check_size("probabilities", probabilities, count);
@@ -733,7 +743,7 @@ inline float weighted_loss(mlstm_loss kind, span<const float> outputs, span<cons
                            span<const float> weights, std::int32_t columns, float delta,
                            span<float> doutputs)
 {
-    const std::size_t count = weights.size() * detail::product(columns, 1);
+    const std::size_t count = detail::product(weights.size(), detail::product(columns, 1));
     detail::check_size("outputs", outputs, count);
     detail::check_size("targets", targets, count);
     detail::check_size("doutputs", doutputs, count);
