@@ -219,11 +219,11 @@ mlstm_status mlstm_stack_init_param(mlstm_stack *stack, const char *name, int32_
     REQUIRE_POINTER(name);
     REQUIRE(initializer >= MLSTM_ZEROS && initializer <= MLSTM_ORTHOGONAL,
             MLSTM_ERROR_INVALID_ARGUMENT, "there is no initializer %d", initializer);
-    REQUIRE(initializer != MLSTM_UNIFORM || (is_finite(a) && is_finite(b) && number_order(a) <= number_order(b)),
-            MLSTM_ERROR_INVALID_ARGUMENT, "%g to %g is no range to draw from",
-            number_widen(a), number_widen(b));
+    REQUIRE(initializer != MLSTM_UNIFORM || (is_finite(b) && is_within(a, -FLT_MAX, b)),
+            MLSTM_ERROR_INVALID_ARGUMENT, "%g to %g is no range to draw from", number_widen(a),
+            number_widen(b));
     REQUIRE((initializer != MLSTM_NORMAL && initializer != MLSTM_TRUNCATED_NORMAL) ||
-                (is_finite(a) && is_finite(b) && number_order(b) >= 0),
+                (is_finite(a) && is_within(b, 0.0f, FLT_MAX)),
             MLSTM_ERROR_INVALID_ARGUMENT, "no normal numbers have mean %g and deviation %g",
             number_widen(a), number_widen(b));
     REQUIRE((initializer != MLSTM_CONSTANT && initializer != MLSTM_ORTHOGONAL) || is_finite(a),

@@ -220,7 +220,7 @@ mlstm_status mlstm_squared_error(const float *outputs, const float *targets, siz
 {
     REQUIRE_ARRAYS(outputs, targets, count);
     in_own_mode(mean_squared,
-                &(struct arrays){outputs, targets, NULL, 1, count, 0.0, doutputs, loss});
+                &(struct arrays){outputs, targets, NULL, 1, count, 0.0f, doutputs, loss});
     return MLSTM_OK;
 }
 
@@ -229,7 +229,7 @@ mlstm_status mlstm_absolute_error(const float *outputs, const float *targets, si
 {
     REQUIRE_ARRAYS(outputs, targets, count);
     in_own_mode(mean_absolute,
-                &(struct arrays){outputs, targets, NULL, 1, count, 0.0, doutputs, loss});
+                &(struct arrays){outputs, targets, NULL, 1, count, 0.0f, doutputs, loss});
     return MLSTM_OK;
 }
 
@@ -248,7 +248,7 @@ mlstm_status mlstm_sigmoid_cross_entropy(const float *logits, const float *targe
 {
     REQUIRE_ARRAYS(logits, targets, count);
     in_own_mode(mean_sigmoid,
-                &(struct arrays){logits, targets, NULL, 1, count, 0.0, dlogits, loss});
+                &(struct arrays){logits, targets, NULL, 1, count, 0.0f, dlogits, loss});
     return MLSTM_OK;
 }
 
