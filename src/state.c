@@ -21,7 +21,7 @@
  * from afar, one for so many that it reads at each step.
  */
 #define OWN_ROWS 6
-#define WEIGHTS_FOR_A_ROW 65536.0
+#define WEIGHTS_FOR_A_ROW 65536
 
 #define MAX_THREADS 1024
 
@@ -84,7 +84,8 @@ static void count_work(struct mlstm_state *state)
         if (state->recurrent_work < recurrent)
             state->recurrent_work = recurrent;
     }
-    const double rows = state->recurrent_work / state->batch / WEIGHTS_FOR_A_ROW;
+    /* Whole numbers: a division with a rest could trap in the caller's floating-point mode. */
+    const int64_t rows = (int64_t)(state->recurrent_work / state->batch) / WEIGHTS_FOR_A_ROW;
     if (rows > OWN_ROWS)
         state->own_rows = (int32_t)rows;
 }

@@ -46,7 +46,8 @@ struct helper {
 
 struct team {
     mlstm_allocator allocator;
-    pid_t process;
+    pid_t process; /* that made it, */
+    int32_t forks; /* after so many */
     int32_t threads;
     int32_t processors;     /* that these may run on */
     struct helper *helpers; /* from the second on: the first is the thread that calls */
@@ -221,10 +222,25 @@ static int start_helpers(struct team *team)
     return error;
 }
 
+/* That this process descends from: one that began in a container may have its parent's number. */
+static int32_t forks;
+static pthread_once_t forks_counted = PTHREAD_ONCE_INIT;
+
+static void count_fork(void)
+{
+    forks++;
+}
+
+/* Where there is no memory for it, the number of the process has to do. */
+static void count_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, count_fork);
+}
+
 /* Helpers of a parent process do not exist in its child, where one may seem to hold the mutex. */
 static bool has_helpers(const struct team *team)
 {
-    return team->process == getpid();
+    return team->process == getpid() && team->forks == forks;
 }
 
 static void team_free(struct team *team)
@@ -270,7 +286,9 @@ mlstm_status team_create(const mlstm_allocator *allocator, int32_t threads, stru
                     threads);
     }
     made->allocator = *allocator;
+    pthread_once(&forks_counted, count_forks);
     made->process = getpid();
+    made->forks = forks;
     made->threads = threads;
     made->processors = count_processors();
     atomic_init(&made->running, threads);

@@ -188,6 +188,22 @@ REFUSAL(tiny_zoneout_h, mlstm_cell_set_zoneout(w.cell, 0, 1e-39f))
 REFUSAL(tiny_dropout, mlstm_cell_set_dropout(w.cell, 1e-39f, 0))
 REFUSAL(tiny_recurrent_dropout, mlstm_cell_set_recurrent_dropout(w.cell, 1e-39f, 0, 0))
 
+/* Of so many units that a state divides by what does not divide them. */
+static mlstm_status create_wide(void)
+{
+    mlstm_cell *cell = NULL;
+    mlstm_stack *stack = NULL;
+    mlstm_state *state = NULL;
+    mlstm_status status = mlstm_cell_create(8, 330, &cell);
+    status = status ? status : mlstm_stack_create(&cell, 1, &stack);
+    status = status ? status : mlstm_state_create(stack, 2, 1, &state);
+    mlstm_state_destroy(state);
+    mlstm_stack_destroy(stack);
+    return status;
+}
+
+CALL(wide_state, create_wide())
+
 /* Denormals where any number will do, and what is not read. */
 CALL(tiny_rate, mlstm_optimizer_set_rate(w.optimizers[0], 1e-40f))
 CALL(tiny_forget_bias, mlstm_cell_set_forget_bias(w.cell, 1e-40f))
@@ -215,7 +231,7 @@ static const struct call calls[] = {
     ROW(no_decay), ROW(no_epsilon), ROW(no_weight_decay), ROW(no_max_norm), ROW(no_param_norm),
     ROW(no_limit), ROW(no_delta), ROW(no_smoothing), ROW(no_forget_bias), ROW(no_projection_clip),
     ROW(no_cell_clip), ROW(no_norm), ROW(no_zoneout_c), ROW(no_zoneout_h), ROW(no_dropout),
-    ROW(no_recurrent_dropout), ROW(tiny_rate), ROW(tiny_forget_bias), ROW(tiny_scale),
+    ROW(no_recurrent_dropout), ROW(wide_state), ROW(tiny_rate), ROW(tiny_forget_bias), ROW(tiny_scale),
     ROW(tiny_range), ROW(unused_range), ROW(unused_delta),
 };
 

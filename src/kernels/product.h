@@ -166,7 +166,7 @@ static void product_block(const struct product *p)
         const float *at = slice_at(p, &order, index);
         const float *next = slice_at(p, &order, index < last ? index + 1 : index);
         const struct slice slice = {
-            .a = p->a + (one ? (size_t)begin : (size_t)begin * (size_t)p->a_segment),
+            .a = p->a + (one ? begin : begin * p->a_segment),
             .b = at,
             .segments = one ? 1 : n,
             .length = one ? n : p->length,
