@@ -208,7 +208,8 @@ CALL(wide_state, create_wide())
 CALL(tiny_rate, mlstm_optimizer_set_rate(w.optimizers[0], 1e-40f))
 CALL(tiny_forget_bias, mlstm_cell_set_forget_bias(w.cell, 1e-40f))
 CALL(tiny_scale, mlstm_grads_scale(w.m->grads, 1e-40f))
-CALL(tiny_range, mlstm_stack_init_param(w.m->stack, "layer0.bias", MLSTM_UNIFORM, -1e-40f, 1e-40f, 5))
+CALL(tiny_range, mlstm_stack_init_param(w.m->stack, "layer0.bias", MLSTM_UNIFORM, -1e-40f, 1e-40f,
+                                        5))
 CALL(unused_range, mlstm_stack_init_param(w.m->stack, "layer1.bias", MLSTM_ZEROS,
                                           __builtin_nansf(""), 1e-40f, 5))
 CALL(unused_delta, mlstm_weighted_loss(MLSTM_SQUARED_ERROR, w.y, w.p, w.weights, ROWS, OUTPUTS,
@@ -231,8 +232,8 @@ static const struct call calls[] = {
     ROW(no_decay), ROW(no_epsilon), ROW(no_weight_decay), ROW(no_max_norm), ROW(no_param_norm),
     ROW(no_limit), ROW(no_delta), ROW(no_smoothing), ROW(no_forget_bias), ROW(no_projection_clip),
     ROW(no_cell_clip), ROW(no_norm), ROW(no_zoneout_c), ROW(no_zoneout_h), ROW(no_dropout),
-    ROW(no_recurrent_dropout), ROW(wide_state), ROW(tiny_rate), ROW(tiny_forget_bias), ROW(tiny_scale),
-    ROW(tiny_range), ROW(unused_range), ROW(unused_delta),
+    ROW(no_recurrent_dropout), ROW(wide_state), ROW(tiny_rate), ROW(tiny_forget_bias),
+    ROW(tiny_scale), ROW(tiny_range), ROW(unused_range), ROW(unused_delta),
 };
 
 static const struct call tiny_settings[] = {

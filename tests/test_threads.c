@@ -292,7 +292,7 @@ static void a_state_may_move(void **state)
 #define CHILD_THREADS 2
 #endif
 
-/* In place of the system's. The first process of a container may be the parent of another's first. */
+/* In place of the system's: two processes may be the first, each of its own container. */
 pid_t getpid(void)
 {
     return 1;
