@@ -63,7 +63,7 @@ static inline bool is_zero_to(float number, float high)
             number_widen(number))
 
 #define REQUIRE_BELOW_1(number)                                                                    \
-    REQUIRE(is_zero_to(number, 1.0f) && (number) < 1.0f, MLSTM_ERROR_INVALID_ARGUMENT,             \
+    REQUIRE(is_zero_to(number, 1.0f - FLT_EPSILON / 2), MLSTM_ERROR_INVALID_ARGUMENT,              \
             "%s must be at least 0, below 1 and no denormal, got %g", #number,                     \
             number_widen(number))
 
