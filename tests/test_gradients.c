@@ -37,11 +37,11 @@ static void check_results(const struct model *m, const struct results *got,
                    state_numbers(&m->shape));
 }
 
-/* The same bits again from two threads and three, which divide panels, or rows. */
+/* The same bits again from more threads, which divide panels, or rows. */
 static void check_threads(const struct model *m, const struct results *expected)
 {
     struct results *got = new_results(&m->shape);
-    for (int32_t threads = 2; threads <= 3; threads++) {
+    for (int32_t threads = 2; threads <= MOST_THREADS; threads++) {
         share_passes(m->state, (threads + m->shape.batch) % 2 ? BY_PANELS : BY_ROWS);
         assert_ok(mlstm_state_set_threads(m->state, threads));
         run_model(m, m->state, m->grads, got);

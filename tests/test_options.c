@@ -80,7 +80,7 @@ static void windows_and_inference_are_the_window(struct subject *p)
 
 static void threads_agree(struct subject *p)
 {
-    for (int32_t threads = 3; threads >= 1; threads--)
+    for (int32_t threads = MOST_THREADS; threads >= 1; threads--)
         for (int rows = 0; rows < 2; rows++) {
             share_passes(p->m->state, rows ? BY_ROWS : BY_PANELS);
             assert_ok(mlstm_state_set_threads(p->m->state, threads));

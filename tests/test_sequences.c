@@ -206,7 +206,7 @@ static void check_lengths(struct subject *p, int32_t window)
     cut.dy = poisoned(s, m->dy, output_size(s));
     cut.dh_top = poisoned(s, m->dh_top, top_size(s));
     cut.dc_top = poisoned(s, m->dc_top, top_cells(s));
-    for (int32_t threads = 1; threads <= 3; threads++) {
+    for (int32_t threads = 1; threads <= MOST_THREADS; threads++) {
         share_passes(m->state, (threads + s->training) % 2 ? BY_PANELS : BY_ROWS);
         assert_ok(mlstm_state_set_threads(m->state, threads));
         run_in_windows(&cut, window, is_bidirectional(s) ? window : threads, p->other);
