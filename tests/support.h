@@ -39,7 +39,7 @@
 #define EMULATED 0
 #endif
 #define SLOW (MEMORY_SANITIZER || THREAD_SANITIZER || EMULATED)
-#define MOST_THREADS (EMULATED ? 2 : 3) /* where every case is tried with several */
+#define MOST_THREADS (SLOW ? 2 : 3) /* where every case is tried with several */
 
 /* Random numbers: the same for the same seed. */
 struct random {
