@@ -92,7 +92,7 @@ suite() {
         foreign arm64 $compiler gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
             libcmocka-dev:arm64
         build aarch64 release "-DCMAKE_TOOLCHAIN_FILE=$PWD/cmake/toolchains/aarch64-linux-gnu.cmake"
-        # Whole training runs take minutes under qemu.
+        # Whole training runs take long under qemu.
         run aarch64 -E '^(test_golden|adding)'
         ;;
     i386)

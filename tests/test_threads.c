@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#if defined(__linux__)
+#define _GNU_SOURCE /* for _Fork */
+#else
 #define _POSIX_C_SOURCE 200809L
+#endif
 
 #include "support.h"
 
@@ -292,28 +296,30 @@ static void a_state_may_move(void **state)
 #define CHILD_THREADS 2
 #endif
 
-/* In place of the system's: two processes may be the first, each of its own container. */
+/* In place of the system's. */
+static pid_t number = 1;
+
 pid_t getpid(void)
 {
-    return 1;
+    return number;
 }
 
-/* After fork the child goes on alone, and may ask for threads of its own. */
-static void a_child_goes_on(void **state)
+/* The child goes on alone, and may ask for threads of its own. */
+static void go_on_in_a_child(pid_t (*make)(void), pid_t its_number, int32_t its_threads)
 {
-    (void)state;
     struct model *m = new_model(&shapes[1], 1);
     struct results *expected = new_results(&shapes[1]), *got = new_results(&shapes[1]);
     int status;
     assert_ok(mlstm_state_set_threads(m->state, 3));
     run_model(m, m->state, m->grads, expected);
-    const pid_t child = fork();
+    const pid_t child = make();
     assert_true(child >= 0);
     if (child == 0) {
         alarm(60);
+        number = its_number;
         run_model(m, m->state, m->grads, got);
         assert_same_results(&shapes[1], got, expected);
-        assert_ok(mlstm_state_set_threads(m->state, CHILD_THREADS));
+        assert_ok(mlstm_state_set_threads(m->state, its_threads));
         run_model(m, m->state, m->grads, got);
         assert_same_results(&shapes[1], got, expected);
         mlstm_state_destroy(m->state);
@@ -326,6 +332,26 @@ static void a_child_goes_on(void **state)
     free_results(expected);
     free_results(got);
     free_model(m);
+}
+
+/* With its parent's number, as two processes that are the first, each of its own container. */
+static void a_child_goes_on(void **state)
+{
+    (void)state;
+    go_on_in_a_child(fork, number, CHILD_THREADS);
+}
+
+/* Where no handler of fork runs, its number is another. */
+static void an_unseen_child_goes_on(void **state)
+{
+    (void)state;
+#if defined(__GLIBC__) && !THREAD_SANITIZER
+#if __GLIBC_PREREQ(2, 34)
+    go_on_in_a_child(_Fork, number + 1, 1);
+    return;
+#endif
+#endif
+    skip();
 }
 
 static void many_come_and_go(void **state)
@@ -353,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_stack_is_shared),
         cmocka_unit_test(a_state_may_move),
         cmocka_unit_test(a_child_goes_on),
+        cmocka_unit_test(an_unseen_child_goes_on),
         cmocka_unit_test(many_come_and_go),
         cmocka_unit_test(threads_have_their_own_rounding),
         cmocka_unit_test(a_readout_of_two_sizes),
