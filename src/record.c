@@ -6,9 +6,6 @@
 
 #include "junction.h"
 
-/* So few rows use each weight once or twice whatever the order: a step may read x itself. */
-#define FUSED_ROWS 4
-
 /* Multiply-adds of a pass that gains from a mode of the caller's, where that does. */
 #define TRIED_WORK 131072
 
@@ -106,25 +103,57 @@ static void lay_out_special(struct plan *plan, struct direction_state *s, const 
         s->tanh_c = take_steps(plan, s->row);
 }
 
-static size_t first_level_bytes(void)
+/* Of a core's first or second level; what most have at least where the system does not tell. */
+static size_t cache_bytes(int32_t level)
 {
 #ifdef _SC_LEVEL1_DCACHE_SIZE
-    const long bytes = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+    const long bytes = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
     if (bytes > 0)
         return (size_t)bytes;
 #endif
-    return 32768;
+    return level == 1 ? 32768 : 262144;
+}
+
+static size_t weight_bytes(const struct matrix *m)
+{
+    return (size_t)m->panels * m->panel * sizeof(float);
+}
+
+/* So few rows use each weight once or twice whatever the order. */
+#define FUSED_ROWS 4
+/* Of x, so few that their product would take as long as writing and reading its result. */
+#define FEW_INPUTS 8
+/* So many rows use a weight of the second level often enough in a step. */
+#define FUSED_BATCH 12
+
+/*
+ * The most rows of a pass whose steps read x themselves. For more, x goes through one product of all
+ * steps, which reads its weights once and not in every step, but leaves as much as the gates to be
+ * read again.
+ */
+static int32_t fused_rows(const struct matrix *m, int32_t batch)
+{
+    const bool near = batch == 1 ? weight_bytes(m) <= cache_bytes(1)
+                                 : batch >= FUSED_BATCH && weight_bytes(m) <= cache_bytes(2);
+    return near || m->parts[PART_X].rows <= FEW_INPUTS ? INT32_MAX : FUSED_ROWS;
 }
 
 /*
- * A step of one row goes through two panels together, whose activations then share their latency;
- * but where the first level of cache holds about one of them and not both, one by one, so that the
- * next step, which comes back, finds the last one there.
+ * A step of one row goes through two panels together, whose activations then share their latency.
+ * Where the first level of cache has no more than 32 KiB and holds about one of them and not both,
+ * they go one by one, so that the next step, which comes back, finds the last one there: on Zen 4
+ * 6 to 10 % faster. With 48 KiB, on Zen 5, that would cost up to a quarter.
  */
 static int32_t panels_together(const struct matrix *m)
 {
-    const size_t level = first_level_bytes(), panel = m->panel * sizeof(float);
-    return 2 * panel > level && panel < level + level / 4 ? 1 : 2;
+    const size_t level = cache_bytes(1), panel = m->panel * sizeof(float);
+    return level <= 32768 && 2 * panel > level && panel < level + level / 4 ? 1 : 2;
+}
+
+/* Where the first level holds all weights, each step goes the way that hides the last one's end. */
+static int32_t takes_turns(const struct matrix *m)
+{
+    return weight_bytes(m) > cache_bytes(1) / 4 * 3;
 }
 
 static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack, int32_t index)
@@ -141,7 +170,7 @@ static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack
     const size_t outputs = round_up((size_t)layer->recurrent, w);
     *s = (struct direction_state){.small = units < w};
     s->special = options_special(&layer->options);
-    s->fused_rows = s->special ? 0 : s->small ? INT32_MAX : FUSED_ROWS;
+    s->fused_rows = s->special ? 0 : s->small ? INT32_MAX : fused_rows(m, state->batch);
     s->row = s->small ? units : spread_row(units);
     s->slot = batch * s->row;
     s->h_row = layer->options.projection ? spread_row(outputs) : s->row;
@@ -160,6 +189,7 @@ static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack
         .hidden = m->units,
         .units = m->panel_units,
         .together = panels_together(m),
+        .turns = takes_turns(m),
         .gates_panel = s->gates_panel,
         .row = s->row,
         .row_end = state->batch,
@@ -257,7 +287,8 @@ static void lay_out_shared(struct plan *plan)
     if (n.joined || n.special)
         state->drop = take(plan, batch, n.row, 1);
     if (state->window == 0) {
-        state->preact = take(plan, state->chunk_rows, n.panels, 1);
+        if (state->direct_rows < INT32_MAX)
+            state->preact = take(plan, state->chunk_rows, n.panels, 1);
         return;
     }
     state->x = take(plan, (size_t)state->slots, (size_t)state->batch, (size_t)state->inputs);

@@ -104,7 +104,7 @@ struct mlstm_state {
     int32_t record_count;
     float *x; /* [slots, B, I], recorded */
     /* Working memory for a chunk. */
-    float *preact; /* panels [chunk * B, 4U] of one layer; inference only */
+    float *preact; /* panels [chunk * B, 4U] of one layer; inference only, NULL without need */
     size_t out_row;
     float *dh_out, *dc_out; /* [chunk * B, out_row]: what comes from above */
     float *dgates;          /* panels [chunk * B, 4U] */

@@ -299,6 +299,7 @@ static void check_stream(struct random *random, int32_t hidden)
             .input = INPUT,
             .hidden = hidden,
             .units = w,
+            .turns = 1,
             .turn = way >> 1 & 1,
             .together = 1 + (way & 1),
             .row_end = 1,

@@ -172,12 +172,12 @@ INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, s
 }
 
 /*
- * Steps go through the panels in turns, from the first to the last and back: what a step has read
- * last is still near when the next one begins.
+ * Steps that take turns go from the first panel to the last and back: what a step has read last is
+ * still near when the next one begins.
  */
 INLINE bool goes_back(const struct cell_forward *s, int32_t step)
 {
-    return (s->turn + step) & 1;
+    return s->turns & (s->turn + step);
 }
 
 /* Rows of a panel as wide as four vectors. */
