@@ -279,8 +279,8 @@ static void outer_products(void **state)
 }
 
 /*
- * h and c of a stream: the same bits for panels one by one and two together, from either end, by
- * any thread.
+ * h and c of a stream: the same bits for panels one by one and two together, from either end or in
+ * turns, by any thread.
  */
 static void check_stream(struct random *random, int32_t hidden)
 {
@@ -292,14 +292,14 @@ static void check_stream(struct random *random, int32_t hidden)
     float *x = random_array(random, (size_t)STEPS * INPUT);
     float *h[2] = {floats(slots + SLACK), floats(slots + SLACK)};
     float *c[2] = {floats(slots + SLACK), floats(slots + SLACK)};
-    for (int32_t way = 0; way < 8; way++) {
+    for (int32_t way = 0; way < 16; way++) {
         const int32_t i = way > 0, cut = way & 4 ? panels / 2 : panels;
         struct cell_forward s = {
             .batch = 1,
             .input = INPUT,
             .hidden = hidden,
             .units = w,
-            .turns = 1,
+            .turns = way >> 3,
             .turn = way >> 1 & 1,
             .together = 1 + (way & 1),
             .row_end = 1,
