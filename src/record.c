@@ -123,18 +123,19 @@ static size_t weight_bytes(const struct matrix *m)
 #define FUSED_ROWS 4
 /* Of x, so few that their product would take as long as writing and reading its result. */
 #define FEW_INPUTS 8
-/* So many rows use a weight of the second level often enough in a step. */
+/* So many rows use a weight of the second level often enough, if that has room beside all. */
 #define FUSED_BATCH 12
 
 /*
- * The most rows of a pass whose steps read x themselves. For more, x goes through one product of all
- * steps, which reads its weights once and not in every step, but leaves as much as the gates to be
- * read again.
+ * The most rows of a pass whose steps read x themselves. For more, x goes through one product of
+ * all steps, which reads its weights once and not in every step, but leaves as much as the gates
+ * to be read again.
  */
 static int32_t fused_rows(const struct matrix *m, int32_t batch)
 {
-    const bool near = batch == 1 ? weight_bytes(m) <= cache_bytes(1)
-                                 : batch >= FUSED_BATCH && weight_bytes(m) <= cache_bytes(2);
+    const size_t bytes = weight_bytes(m);
+    const bool near = batch == 1 ? bytes <= cache_bytes(1)
+                                 : batch >= FUSED_BATCH && bytes <= cache_bytes(2) / 3 * 2;
     return near || m->parts[PART_X].rows <= FEW_INPUTS ? INT32_MAX : FUSED_ROWS;
 }
 
