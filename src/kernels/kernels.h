@@ -75,7 +75,7 @@ struct cell_forward {
     int32_t batch;
     int32_t input, hidden;
     int32_t units;    /* U */
-    int32_t turns;    /* 1: steps go through the panels in turns, from the first or from the last; */
+    int32_t turns;    /* 1: steps take the panels in turns, from the first or from the last; */
     int32_t turn;     /* step 0 from the last if this is odd */
     int32_t together; /* panels, 1 or 2, that go together where the batch is 1 */
     int32_t step_begin, step_end;
