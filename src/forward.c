@@ -230,8 +230,9 @@ static void forward_chunk(void *context, struct worker *worker)
 }
 
 /*
- * Whether a pass is few rows through plain layers, or any number through small ones, which need
- * nothing between them, on one thread; and no more steps than the arrays have slots for.
+ * Whether a pass is few rows through plain layers, or any number through layers whose steps read x
+ * themselves, which need nothing between them, on one thread; and no more steps than the arrays
+ * have slots for.
  */
 static inline bool is_direct(const struct mlstm_state *state, int32_t steps)
 {

@@ -7,6 +7,7 @@
 #pragma redefine_extname add_gradient mlstm__add_gradient
 #pragma redefine_extname allocate mlstm__allocate
 #pragma redefine_extname arena_take mlstm__arena_take
+#pragma redefine_extname cache_bytes mlstm__cache_bytes
 #pragma redefine_extname default_allocator mlstm__default_allocator
 #pragma redefine_extname fail mlstm__fail
 #pragma redefine_extname float_mode_enter mlstm__float_mode_enter

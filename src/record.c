@@ -2,7 +2,6 @@
 #include "record.h"
 
 #include <assert.h>
-#include <unistd.h>
 
 #include "junction.h"
 
@@ -103,17 +102,6 @@ static void lay_out_special(struct plan *plan, struct direction_state *s, const 
         s->tanh_c = take_steps(plan, s->row);
 }
 
-/* Of a core's first or second level; what most have at least where the system does not tell. */
-static size_t cache_bytes(int32_t level)
-{
-#ifdef _SC_LEVEL1_DCACHE_SIZE
-    const long bytes = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
-    if (bytes > 0)
-        return (size_t)bytes;
-#endif
-    return level == 1 ? 32768 : 262144;
-}
-
 static size_t weight_bytes(const struct matrix *m)
 {
     return (size_t)m->panels * m->panel * sizeof(float);
@@ -131,11 +119,12 @@ static size_t weight_bytes(const struct matrix *m)
  * all steps, which reads its weights once and not in every step, but leaves as much as the gates
  * to be read again.
  */
-static int32_t fused_rows(const struct matrix *m, int32_t batch)
+static int32_t fused_rows(const struct mlstm_state *state, const struct matrix *m)
 {
     const size_t bytes = weight_bytes(m);
-    const bool near = batch == 1 ? bytes <= cache_bytes(1)
-                                 : batch >= FUSED_BATCH && bytes <= cache_bytes(2) / 3 * 2;
+    const bool near = state->batch == 1
+                          ? bytes <= state->first_level
+                          : state->batch >= FUSED_BATCH && bytes <= state->second_level / 3 * 2;
     return near || m->parts[PART_X].rows <= FEW_INPUTS ? INT32_MAX : FUSED_ROWS;
 }
 
@@ -145,16 +134,16 @@ static int32_t fused_rows(const struct matrix *m, int32_t batch)
  * they go one by one, so that the next step, which comes back, finds the last one there: on Zen 4
  * 6 to 10 % faster. With 48 KiB, on Zen 5, that would cost up to a quarter.
  */
-static int32_t panels_together(const struct matrix *m)
+static int32_t panels_together(const struct mlstm_state *state, const struct matrix *m)
 {
-    const size_t level = cache_bytes(1), panel = m->panel * sizeof(float);
+    const size_t level = state->first_level, panel = m->panel * sizeof(float);
     return level <= 32768 && 2 * panel > level && panel < level + level / 4 ? 1 : 2;
 }
 
-/* Where the first level holds all weights, each step goes the way that hides the last one's end. */
-static int32_t takes_turns(const struct matrix *m)
+/* Where the first level has room for all, each step goes the way that hides the last one's end. */
+static int32_t takes_turns(const struct mlstm_state *state, const struct matrix *m)
 {
-    return weight_bytes(m) > cache_bytes(1) / 4 * 3;
+    return weight_bytes(m) > state->first_level / 4 * 3;
 }
 
 static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack, int32_t index)
@@ -171,7 +160,7 @@ static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack
     const size_t outputs = round_up((size_t)layer->recurrent, w);
     *s = (struct direction_state){.small = units < w};
     s->special = options_special(&layer->options);
-    s->fused_rows = s->special ? 0 : s->small ? INT32_MAX : fused_rows(m, state->batch);
+    s->fused_rows = s->special ? 0 : s->small ? INT32_MAX : fused_rows(state, m);
     s->row = s->small ? units : spread_row(units);
     s->slot = batch * s->row;
     s->h_row = layer->options.projection ? spread_row(outputs) : s->row;
@@ -189,8 +178,8 @@ static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack
         .input = m->parts[PART_X].rows,
         .hidden = m->units,
         .units = m->panel_units,
-        .together = panels_together(m),
-        .turns = takes_turns(m),
+        .together = panels_together(state, m),
+        .turns = takes_turns(state, m),
         .gates_panel = s->gates_panel,
         .row = s->row,
         .row_end = state->batch,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "cache.h"
 #include "junction.h"
 #include "record.h"
 #include "stack.h"
@@ -124,6 +125,9 @@ static mlstm_status make_parts(struct mlstm_state *state, const struct mlstm_sta
     const struct layout *layout = state->layout;
     const mlstm_allocator *allocator = &layout->allocator;
     struct arena arena = {0};
+    /* Once: another core may have others. */
+    state->first_level = cache_bytes(1);
+    state->second_level = cache_bytes(2);
     state->directions = allocate(allocator, (size_t)layout->directions * sizeof *state->directions);
     state->junctions = allocate(allocator, (size_t)layout->layers * sizeof *state->junctions);
     state->ends = allocate(allocator, (size_t)state->batch * sizeof *state->ends);

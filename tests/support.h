@@ -41,6 +41,10 @@
 #define SLOW (MEMORY_SANITIZER || THREAD_SANITIZER || EMULATED)
 #define MOST_THREADS (SLOW ? 2 : 3) /* where every case is tried with several */
 
+/* What the library takes for the bytes of a core's two caches, in place of what the machine has. */
+extern size_t level_bytes[2];
+extern int32_t caches_change; /* 1: each time that it asks, from nothing to much and back */
+
 /* Random numbers: the same for the same seed. */
 struct random {
     uint64_t state;

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-static const struct shape shape = {3, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
+static const struct shape shape = {3, 5, 2, {3, 9, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
 
 static const struct shape single = {1, 5, 2, {3, 5, 19}, 4, MLSTM_READOUT_C | MLSTM_READOUT_H, 1};
 

@@ -160,8 +160,8 @@ static void large_shapes(void **state)
 {
     (void)state;
     static const struct shape shapes[] = {
-        {1, 600, 2, {3, 5, 17}, 2, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
-        {7, 150, 2, {2, 19, 4}, 3, MLSTM_READOUT_H, 1},
+        {1, 600, 2, {3, 12, 17}, 2, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+        {7, 150, 2, {20, 19, 4}, 3, MLSTM_READOUT_H, 1},
         {520, 3, 2, {3, 18, 6}, 2, MLSTM_READOUT_C, 1},
         {100, 11, 1, {5, 33}, 9, MLSTM_READOUT_C | MLSTM_READOUT_H, 0},
         {3, 2, 2, {600, 20, 30}, 2, MLSTM_READOUT_H, 1},

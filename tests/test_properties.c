@@ -11,7 +11,7 @@ static const struct shape shapes[] = {
     {10, 6, 2, {17, 33, 5}, 3, MLSTM_READOUT_H, 0},
     {8, 8, 2, {31, 64, 67}, 7, MLSTM_READOUT_C, 1},
     {2, 8, 2, {17, 160, 96}, 3, MLSTM_READOUT_H, 1},
-    {4, 150, 2, {2, 19, 4}, 3, MLSTM_READOUT_C, 1},
+    {4, 150, 2, {20, 19, 4}, 3, MLSTM_READOUT_C, 1},
     {34, 2, 4, {3, 16, 15, 2, 9}, 5, MLSTM_READOUT_C | MLSTM_READOUT_H, 2},
 };
 

@@ -145,13 +145,12 @@ static void inference(void **unused)
 
 /* Far more steps than a state for inference can hold at a time, in calls that grow slowly, and in
  * one step and all the rest. */
-static void long_inference(void **unused)
+static void infer_long(void)
 {
-    (void)unused;
     static const struct shape shapes[] = {
-        {1, 700, 2, {2, 4, 18}, 3, MLSTM_READOUT_H, 1},
+        {1, 700, 2, {2, 12, 18}, 3, MLSTM_READOUT_H, 1},
         {5, 700, 1, {2, 4}, 3, MLSTM_READOUT_H, 1},
-        {300, 40, 2, {2, 4, 18}, 3, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
+        {300, 40, 2, {2, 12, 18}, 3, MLSTM_READOUT_C | MLSTM_READOUT_H, 1},
     };
     for (size_t i = 0; i < COUNT(shapes); i++) {
         const struct shape *s = &shapes[i];
@@ -176,6 +175,39 @@ static void long_inference(void **unused)
         free_results(trained);
         free_model(m);
     }
+}
+
+/* With weights that are near, and with none. */
+static void long_inference(void **unused)
+{
+    (void)unused;
+    for (int32_t near = 0; near < 2; near++) {
+        level_bytes[0] = level_bytes[1] = near ? 1 << 20 : 0;
+        infer_long();
+    }
+    level_bytes[0] = level_bytes[1] = 0;
+}
+
+/* A state made on one core runs on others, whose caches may be larger or smaller. */
+static void caches_are_asked_once(void **unused)
+{
+    (void)unused;
+    static const struct shape s = {16, 8, 1, {20, 32}, 0, 0, 1};
+    struct model *m = new_model(&s, 1);
+    float *y[2] = {floats(y_numbers(&s)), floats(y_numbers(&s))};
+    for (int32_t i = 0; i < 2; i++) {
+        mlstm_state *state;
+        caches_change = i;
+        assert_ok(mlstm_state_create(m->stack, s.batch, 0, &state));
+        caches_change = 0;
+        level_bytes[0] = level_bytes[1] = 0;
+        assert_ok(mlstm_forward(m->stack, state, m->x, s.steps, y[i]));
+        mlstm_state_destroy(state);
+    }
+    assert_same_bits("y", y[1], y[0], y_numbers(&s));
+    test_free(y[0]);
+    test_free(y[1]);
+    free_model(m);
 }
 
 static void set_whole(const struct model *m)
@@ -309,6 +341,7 @@ int main(void)
         cmocka_unit_test(steps_are_counted),
         cmocka_unit_test(inference),
         cmocka_unit_test(long_inference),
+        cmocka_unit_test(caches_are_asked_once),
         cmocka_unit_test(nan_is_forgotten),
         cmocka_unit_test(the_final_grad_ends_with_the_window),
         cmocka_unit_test(the_stack_may_go_first),

@@ -29,27 +29,43 @@ static const struct shape shapes[] = {
     {13, 3, 2, {16, 400, 48}, 0, 0, 1}, /* too much to read for so few rows: all meet at every step */
 };
 
-/* The same bits for every number of threads, also when the number changes on one state. */
+/* The results of one thread are those of `counts`, one after the other on one state. */
+static void check_counts(const struct shape *s, uint64_t seed, const int32_t *counts, size_t n,
+                         struct results *one)
+{
+    struct model *m = new_model(s, seed);
+    struct results *some = new_results(s);
+    run_model(m, m->state, m->grads, one);
+    for (size_t k = 0; k < n; k++) {
+        assert_ok(mlstm_state_set_threads(m->state, counts[k]));
+        assert_int_equal(mlstm_state_threads(m->state), counts[k]);
+        for (int repeat = 0; repeat < (SLOW ? 1 : 3); repeat++) {
+            run_model(m, m->state, m->grads, some);
+            assert_same_results(s, some, one);
+        }
+    }
+    free_results(some);
+    free_model(m);
+}
+
+/*
+ * The same bits for every number of threads, also when the number changes on one state, and
+ * wherever weights are taken to be.
+ */
 static void thread_counts_agree(void **state)
 {
     (void)state;
     static const int32_t counts[] = {2, 3, 4, 7, 1, 2};
     const size_t first = EMULATED ? 3 : 0; /* minutes otherwise */
     for (size_t i = 0; i < COUNT(shapes); i++) {
-        struct model *m = new_model(&shapes[i], i);
-        struct results *one = new_results(&shapes[i]), *some = new_results(&shapes[i]);
-        run_model(m, m->state, m->grads, one);
-        for (size_t k = first; k < COUNT(counts); k++) {
-            assert_ok(mlstm_state_set_threads(m->state, counts[k]));
-            assert_int_equal(mlstm_state_threads(m->state), counts[k]);
-            for (int repeat = 0; repeat < (SLOW ? 1 : 3); repeat++) {
-                run_model(m, m->state, m->grads, some);
-                assert_same_results(&shapes[i], some, one);
-            }
-        }
-        free_results(one);
-        free_results(some);
-        free_model(m);
+        struct results *far = new_results(&shapes[i]), *near = new_results(&shapes[i]);
+        check_counts(&shapes[i], i, counts + first, COUNT(counts) - first, far);
+        level_bytes[0] = level_bytes[1] = 1 << 30;
+        check_counts(&shapes[i], i, counts + 1, SLOW ? 1 : 2, near);
+        level_bytes[0] = level_bytes[1] = 0;
+        assert_same_results(&shapes[i], near, far);
+        free_results(far);
+        free_results(near);
     }
 }
 
