@@ -111,7 +111,10 @@ static size_t weight_bytes(const struct matrix *m)
 #define FUSED_ROWS 4
 /* Of x, so few that their product would take as long as writing and reading its result. */
 #define FEW_INPUTS 8
-/* So many rows use a weight of the second level often enough, if that has room beside all. */
+/*
+ * So many rows are worth reading weights from the second level in every step, if these take no more
+ * than two thirds of it: other arrays pass through it too.
+ */
 #define FUSED_BATCH 12
 
 /*

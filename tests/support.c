@@ -15,9 +15,8 @@ int32_t caches_change;
 
 size_t cache_bytes(int32_t level)
 {
-    static int32_t asked[2];
     if (caches_change)
-        level_bytes[level - 1] = ++asked[level - 1] % 2 ? 1 << 20 : 0;
+        level_bytes[level - 1] = level_bytes[level - 1] ? 0 : 1 << 20;
     return level_bytes[level - 1];
 }
 
