@@ -280,7 +280,7 @@ static void outer_products(void **state)
 
 /*
  * h and c of a stream: the same bits for panels one by one and two together, from either end or in
- * turns, by any thread.
+ * turns, by any thread, in steps or as a window.
  */
 static void check_stream(struct random *random, int32_t hidden)
 {
@@ -292,14 +292,15 @@ static void check_stream(struct random *random, int32_t hidden)
     float *x = random_array(random, (size_t)STEPS * INPUT);
     float *h[2] = {floats(slots + SLACK), floats(slots + SLACK)};
     float *c[2] = {floats(slots + SLACK), floats(slots + SLACK)};
-    for (int32_t way = 0; way < 16; way++) {
-        const int32_t i = way > 0, cut = way & 4 ? panels / 2 : panels;
+    for (int32_t way = 0; way < 32; way++) {
+        const int32_t i = way > 0, steps = way & 16 ? STEPS : 1;
+        const int32_t cut = way & 4 && steps == 1 ? panels / 2 : panels;
         struct cell_forward s = {
             .batch = 1,
             .input = INPUT,
             .hidden = hidden,
             .units = w,
-            .turns = way >> 3,
+            .turns = way >> 3 & 1,
             .turn = way >> 1 & 1,
             .together = 1 + (way & 1),
             .row_end = 1,
@@ -311,9 +312,9 @@ static void check_stream(struct random *random, int32_t hidden)
             .row = row,
             .forget_bias = 1,
         };
-        for (int32_t t = 0; t < STEPS; t++) {
+        for (int32_t t = 0; t < STEPS; t += steps) {
             s.step_begin = t;
-            s.step_end = t + 1;
+            s.step_end = t + steps;
             s.panel_begin = 0;
             s.panel_end = cut;
             kernels_get()->cell_forward(&s);

@@ -149,17 +149,27 @@ INLINE struct group activate_row(const struct numbers *k, vec row, float forget_
 }
 #endif
 
-/*
- * c' = c * f + i * j;  h' = tanh(c') * o, for the units that begin at `here` in the arrays of this
- * step, at `next` in those of the next one, and at `record` in `gates`.
- */
-INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, struct group a,
-                        vec c, size_t here, size_t next, size_t record)
+/* c' = c * f + i * j, and its tanh. */
+struct new_cell {
+    vec c, squashed;
+};
+
+INLINE struct new_cell new_cell(const struct numbers *k, struct group a, vec c)
 {
     c = multiply_add(c, a.f, a.i * a.j);
-    const vec squashed = vtanh(c, k), h = squashed * a.o;
+    return (struct new_cell){c, vtanh(c, k)};
+}
+
+/*
+ * Writes c' and h' = tanh(c') * o for the units that begin at `here` in the arrays of this step, at
+ * `next` in those of the next one, and at `record` in `gates`.
+ */
+INLINE void store_cell(const struct cell_forward *s, struct group a, struct new_cell n, size_t here,
+                       size_t next, size_t record)
+{
+    const vec h = n.squashed * a.o;
     raise_denormal(h);
-    store(s->c + next, c);
+    store(s->c + next, n.c);
     store(s->h + next, h);
     if (s->gates) {
         float *gates = s->gates + record;
@@ -167,7 +177,7 @@ INLINE void update_cell(const struct numbers *k, const struct cell_forward *s, s
         store(gates + W, a.j);
         store(gates + 2 * W, a.f);
         store(gates + 3 * W, a.o);
-        store(s->tanh_c + here, squashed);
+        store(s->tanh_c + here, n.squashed);
     }
 }
 
@@ -218,12 +228,21 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
         const struct group g = {sum.at[r][0], sum.at[r][1], sum.at[r][2], sum.at[r][3]};
         gates[r] = activate(k, g, s->forget_bias);
     }
+    /* After a store the compiler reads all numbers anew, and AVX-512 has tables of them. */
+    const int32_t at_once = W == 16 ? rows : 1;
+    struct new_cell new[MAX_ROWS];
     UNROLL(8)
-    for (int32_t r = 0; r < rows; r++) {
+    for (int32_t begin = 0; begin < rows; begin += at_once) {
         NUMBERS_HERE(k);
-        const size_t offset = (size_t)r * s->row;
-        update_cell(k, s, gates[r], load(s->c + here + offset), here + offset, next + offset,
-                    record + (size_t)r * width);
+        UNROLL(8)
+        for (int32_t r = begin; r < begin + at_once; r++)
+            new[r] = new_cell(k, gates[r], load(s->c + here + (size_t)r * s->row));
+        UNROLL(8)
+        for (int32_t r = begin; r < begin + at_once; r++) {
+            const size_t offset = (size_t)r * s->row;
+            store_cell(s, gates[r], new[r], here + offset, next + offset,
+                       record + (size_t)r * width);
+        }
     }
 }
 
@@ -267,7 +286,7 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     UNROLL(8)
     for (size_t g = 0; g * group_rows < (size_t)rows; g++) {
         const struct group a = activate_group(k, rows, vectors, &sum, (int32_t)g, s->forget_bias);
-        update_cell(k, s, a, c[g], here + g * W, next + g * W, record + g * 4 * W);
+        store_cell(s, a, new_cell(k, a, c[g]), here + g * W, next + g * W, record + g * 4 * W);
     }
 }
 
@@ -312,36 +331,40 @@ INLINE vec load_units(int32_t units, const float *p)
 }
 #endif
 
-INLINE void add_row(int32_t panels, vec a, const float *b, size_t b_panel, vec sum[2][4])
+INLINE void add_row(int32_t panels, vec a, const float *const b[2], size_t at, vec sum[2][4])
 {
     UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
         UNROLL(4)
         for (int32_t v = 0; v < 4; v++)
-            sum[p][v] += a * load(b + (size_t)p * b_panel + v * W);
+            sum[p][v] += a * load(b[p] + at + v * W);
 }
 
-/* Inputs a[k] times rows of b: even ones to `even`, odd ones to `odd`, which may be the same. */
-INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float *b, size_t b_panel,
+/*
+ * Inputs a[k] times rows of a panel and, for two, of the one that comes `next` floats later: even
+ * inputs to `even`, odd ones to `odd`, which may be the same.
+ */
+INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float *first, size_t next,
                      vec even[2][4], vec odd[2][4])
 {
+    const float *b[2] = {first, panels == 2 ? first + next : first};
     int32_t k = 0;
 #if W >= 8
     /* One load gives four inputs, a copy in each quarter: where b is near, loads take the time. */
-    for (; k + 3 < count; k += 4, b += 16 * W) {
+    for (; k + 3 < count; k += 4, b[0] += 16 * W, b[1] += 16 * W) {
         const vec four = load_units(4, a + k);
-        add_row(panels, spread(4, four, 0), b, b_panel, even);
-        add_row(panels, spread(4, four, 1), b + 4 * W, b_panel, odd);
-        add_row(panels, spread(4, four, 2), b + 8 * W, b_panel, even);
-        add_row(panels, spread(4, four, 3), b + 12 * W, b_panel, odd);
+        add_row(panels, spread(4, four, 0), b, 0, even);
+        add_row(panels, spread(4, four, 1), b, 4 * W, odd);
+        add_row(panels, spread(4, four, 2), b, 8 * W, even);
+        add_row(panels, spread(4, four, 3), b, 12 * W, odd);
     }
 #endif
-    for (; k + 1 < count; k += 2, b += 8 * W) {
-        add_row(panels, splat(a[k]), b, b_panel, even);
-        add_row(panels, splat(a[k + 1]), b + 4 * W, b_panel, odd);
+    for (; k + 1 < count; k += 2, b[0] += 8 * W, b[1] += 8 * W) {
+        add_row(panels, splat(a[k]), b, 0, even);
+        add_row(panels, splat(a[k + 1]), b, 4 * W, odd);
     }
     if (k < count)
-        add_row(panels, splat(a[k]), b, b_panel, even);
+        add_row(panels, splat(a[k]), b, 0, even);
 }
 
 /*
@@ -388,31 +411,82 @@ INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart,
     const size_t here = (size_t)step * s->row + (size_t)panel * W;
     const size_t record = (size_t)panel * s->gates_panel + (size_t)step * 4 * W;
     NUMBERS_HERE(k);
-    struct group group[2];
+    struct group gates[2];
     UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
-        group[p] =
+        gates[p] =
             activate(k, (struct group){sum[p][0], sum[p][1], sum[p][2], sum[p][3]}, s->forget_bias);
+    struct new_cell new[2];
     UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
-        update_cell(k, s, group[p], load(s->c + here + (size_t)p * W), here + (size_t)p * W,
-                    here + (size_t)p * W + s->row, record + (size_t)p * s->gates_panel);
+        new[p] = new_cell(k, gates[p], load(s->c + here + (size_t)p * W));
+    UNROLL(2)
+    for (int32_t p = 0; p < panels; p++)
+        store_cell(s, gates[p], new[p], here + (size_t)p * W, here + (size_t)p * W + s->row,
+                   record + (size_t)p * s->gates_panel);
 }
 
-/* Functions of their own have small frames, which take time in a short call. */
+/*
+ * Functions of their own have small frames, which take time in a short call, and keep what they add
+ * up in registers.
+ *
+ * Few units have no more panels than go together. Their even recurrent inputs go on with the chain
+ * of x, odd ones have one.
+ */
+#define FEW_UNITS ((MANY_REGISTERS ? 2 : 1) * W)
+
 NOINLINE void cell_forward_narrow(const struct cell_forward *s)
 {
     for (int32_t step = s->step_begin; step < s->step_end; step++)
         cell_forward_single(1, false, true, s, step, s->panel_begin, false);
 }
 
+#if MANY_REGISTERS
+NOINLINE void cell_forward_pair(const struct cell_forward *s)
+{
+    for (int32_t step = s->step_begin; step < s->step_end; step++)
+        cell_forward_single(2, false, true, s, step, s->panel_begin, false);
+}
+
+/* A pair whose panels do not go together. */
+NOINLINE void cell_forward_each(const struct cell_forward *s)
+{
+    struct cell_forward one = *s;
+    for (int32_t step = s->step_begin; step < s->step_end; step++) {
+        const int32_t first = goes_back(s, step);
+        one.step_begin = step;
+        one.step_end = step + 1;
+        one.panel_begin = s->panel_begin + first;
+        cell_forward_narrow(&one);
+        one.panel_begin = s->panel_begin + 1 - first;
+        cell_forward_narrow(&one);
+    }
+}
+#endif
+
+/*
+ * Of many units most weights come from the second level of cache, which does not keep more chains
+ * busy: on Intel odd inputs apart cost 2 to 6 %.
+ */
+#define X_APART MANY_REGISTERS
+#define ODD_APART (MANY_REGISTERS && W < 16)
+
+NOINLINE void cell_forward_one(const struct cell_forward *s, int32_t step, int32_t panel, bool back)
+{
+    cell_forward_single(1, X_APART, ODD_APART, s, step, panel, back);
+}
+
+NOINLINE void cell_forward_two(const struct cell_forward *s, int32_t step, int32_t panel, bool back)
+{
+    cell_forward_single(2, X_APART, ODD_APART, s, step, panel, back);
+}
+
 /*
  * With 16 registers two panels fill them with one chain for each gate, and go together, as one
  * panel would wait for its additions.
  */
-INLINE void cell_forward_panels(bool odd_apart, const struct cell_forward *s)
+NOINLINE void cell_forward_many(const struct cell_forward *s)
 {
-    const bool x_apart = MANY_REGISTERS;
     const int32_t together = MANY_REGISTERS ? s->together : 2;
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
         const bool back = goes_back(s, step);
@@ -420,27 +494,15 @@ INLINE void cell_forward_panels(bool odd_apart, const struct cell_forward *s)
             n = end - begin < together ? end - begin : together;
             const int32_t panel = back ? end - n : begin;
             if (n == 2)
-                cell_forward_single(2, x_apart, odd_apart, s, step, panel, back);
+                cell_forward_two(s, step, panel, back);
             else
-                cell_forward_single(1, x_apart, odd_apart, s, step, panel, back);
+                cell_forward_one(s, step, panel, back);
             if (back)
                 end -= n;
             else
                 begin += n;
         }
     }
-}
-
-NOINLINE void cell_forward_stream(const struct cell_forward *s)
-{
-    /*
-     * So many weights come from the second level of cache, which does not keep more chains busy: on
-     * Intel odd inputs apart cost 2 to 6 %.
-     */
-    if (!MANY_REGISTERS || (W == 16 && s->hidden > 2 * W))
-        cell_forward_panels(false, s);
-    else
-        cell_forward_panels(true, s);
 }
 
 #if W >= 8
@@ -502,12 +564,19 @@ static void cell_forward(const struct cell_forward *s)
         return;
     }
 #endif
+    const int32_t panels = s->panel_end - s->panel_begin;
     if (s->batch > 1)
         cell_forward_wide(s);
-    else if (s->hidden > W)
-        cell_forward_stream(s);
-    else if (s->panel_begin < s->panel_end)
+    else if (s->hidden > FEW_UNITS)
+        cell_forward_many(s);
+    else if (panels == 1)
         cell_forward_narrow(s);
+#if MANY_REGISTERS
+    else if (panels == 2 && s->together == 2)
+        cell_forward_pair(s);
+    else if (panels == 2)
+        cell_forward_each(s);
+#endif
 }
 
 /*
