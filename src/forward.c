@@ -337,8 +337,8 @@ static inline bool try_direct(struct mlstm_state *state, const float *x, int32_t
 }
 
 /*
- * All steps. MLSTM_OK, so that it can end the public functions, of which each has its own: a small
- * step is over in less than 30 ns.
+ * All steps; always MLSTM_OK, so that public functions can end with it. It is written out in both:
+ * with `steps` known to be 1 a call is shorter, and a small step is over in less than 30 ns.
  */
 static inline __attribute__((always_inline)) mlstm_status forward(const struct mlstm_stack *stack,
                                                                   struct mlstm_state *state,

@@ -280,7 +280,7 @@ static void outer_products(void **state)
 
 /*
  * h and c of a stream: the same bits for panels one by one and two together, from either end or in
- * turns, by any thread, in steps or as a window.
+ * turns, by any thread, in steps or as a window, whether these read x or its product.
  */
 static void check_stream(struct random *random, int32_t hidden)
 {
@@ -292,7 +292,24 @@ static void check_stream(struct random *random, int32_t hidden)
     float *x = random_array(random, (size_t)STEPS * INPUT);
     float *h[2] = {floats(slots + SLACK), floats(slots + SLACK)};
     float *c[2] = {floats(slots + SLACK), floats(slots + SLACK)};
-    for (int32_t way = 0; way < 32; way++) {
+    float *preact = floats((size_t)STEPS * 4 * row + SLACK);
+    kernels_get()->product(&(struct product){
+        .a = x,
+        .a_row = INPUT,
+        .segments = 1,
+        .length = INPUT,
+        .b = kernel + 4 * w,
+        .b_panel = depth * 4 * (size_t)w,
+        .width = 4 * w,
+        .init = PRODUCT_BIAS,
+        .c = preact,
+        .c_row = 4 * (size_t)w,
+        .c_panel = (size_t)STEPS * 4 * (size_t)w,
+        .columns = panels * 4 * w,
+        .row_end = STEPS,
+        .panel_end = panels,
+    });
+    for (int32_t way = 0; way < 64; way++) {
         const int32_t i = way > 0, steps = way & 16 ? STEPS : 1;
         const int32_t cut = way & 4 && steps == 1 ? panels / 2 : panels;
         struct cell_forward s = {
@@ -305,8 +322,10 @@ static void check_stream(struct random *random, int32_t hidden)
             .together = 1 + (way & 1),
             .row_end = 1,
             .kernel = kernel,
-            .x = x,
+            .x = way & 32 ? NULL : x,
             .x_row = INPUT,
+            .preact = preact,
+            .preact_panel = (size_t)STEPS * 4 * (size_t)w,
             .c = c[i],
             .h = h[i],
             .row = row,
@@ -327,6 +346,7 @@ static void check_stream(struct random *random, int32_t hidden)
     }
     test_free(kernel);
     test_free(x);
+    test_free(preact);
     for (int i = 0; i < 2; i++) {
         test_free(h[i]);
         test_free(c[i]);

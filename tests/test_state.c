@@ -177,12 +177,13 @@ static void infer_long(void)
     }
 }
 
-/* With weights that are near, and with none. */
+/* With weights that are far, of which one panel is near, and near. */
 static void long_inference(void **unused)
 {
     (void)unused;
-    for (int32_t near = 0; near < 2; near++) {
-        level_bytes[0] = level_bytes[1] = near ? 1 << 20 : 0;
+    static const size_t sizes[] = {0, 8192, 1 << 20};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        level_bytes[0] = level_bytes[1] = sizes[i];
         infer_long();
     }
     level_bytes[0] = level_bytes[1] = 0;

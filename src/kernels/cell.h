@@ -228,7 +228,10 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
         const struct group g = {sum.at[r][0], sum.at[r][1], sum.at[r][2], sum.at[r][3]};
         gates[r] = activate(k, g, s->forget_bias);
     }
-    /* After a store the compiler reads all numbers anew, and AVX-512 has tables of them. */
+    /*
+     * After a store the compiler reads all numbers anew, and AVX-512 has tables of them. Without
+     * tables that costs less than keeping what several rows have made.
+     */
     const int32_t at_once = W == 16 ? rows : 1;
     struct new_cell new[MAX_ROWS];
     UNROLL(8)
@@ -427,56 +430,54 @@ INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart,
 }
 
 /*
- * Functions of their own have small frames, which take time in a short call, and keep what they add
- * up in registers.
+ * One panel and two are functions of their own: a large frame takes time in a short call, and what
+ * they add up stays in registers.
  *
- * Few units have no more panels than go together. Their even recurrent inputs go on with the chain
- * of x, odd ones have one.
+ * Few units have no more panels than may go together. Their even recurrent inputs go on with the
+ * chain of x, odd ones have a chain of their own.
  */
 #define FEW_UNITS ((MANY_REGISTERS ? 2 : 1) * W)
 
-NOINLINE void cell_forward_narrow(const struct cell_forward *s)
+NOINLINE void cell_forward_few_one(const struct cell_forward *s, int32_t begin, int32_t end,
+                                   int32_t panel)
 {
-    for (int32_t step = s->step_begin; step < s->step_end; step++)
-        cell_forward_single(1, false, true, s, step, s->panel_begin, false);
+    for (int32_t step = begin; step < end; step++)
+        cell_forward_single(1, false, true, s, step, panel, false);
 }
 
 #if MANY_REGISTERS
-NOINLINE void cell_forward_pair(const struct cell_forward *s)
+NOINLINE void cell_forward_few_two(const struct cell_forward *s)
 {
     for (int32_t step = s->step_begin; step < s->step_end; step++)
         cell_forward_single(2, false, true, s, step, s->panel_begin, false);
 }
 
-/* A pair whose panels do not go together. */
-NOINLINE void cell_forward_each(const struct cell_forward *s)
+NOINLINE void cell_forward_few_apart(const struct cell_forward *s)
 {
-    struct cell_forward one = *s;
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
-        const int32_t first = goes_back(s, step);
-        one.step_begin = step;
-        one.step_end = step + 1;
-        one.panel_begin = s->panel_begin + first;
-        cell_forward_narrow(&one);
-        one.panel_begin = s->panel_begin + 1 - first;
-        cell_forward_narrow(&one);
+        const int32_t first = s->panel_begin + goes_back(s, step);
+        cell_forward_few_one(s, step, step + 1, first);
+        cell_forward_few_one(s, step, step + 1, 2 * s->panel_begin + 1 - first);
     }
 }
 #endif
 
 /*
- * Of many units most weights come from the second level of cache, which does not keep more chains
- * busy: on Intel odd inputs apart cost 2 to 6 %.
+ * Of many units x is apart, so that it can come last on the way back, where registers are many. So
+ * are odd recurrent inputs but with AVX-512, whose weights come from the second level of cache
+ * then, which does not keep more chains busy: on Intel it costs 2 to 6 %.
  */
 #define X_APART MANY_REGISTERS
 #define ODD_APART (MANY_REGISTERS && W < 16)
 
-NOINLINE void cell_forward_one(const struct cell_forward *s, int32_t step, int32_t panel, bool back)
+NOINLINE void cell_forward_many_one(const struct cell_forward *s, int32_t step, int32_t panel,
+                                    bool back)
 {
     cell_forward_single(1, X_APART, ODD_APART, s, step, panel, back);
 }
 
-NOINLINE void cell_forward_two(const struct cell_forward *s, int32_t step, int32_t panel, bool back)
+NOINLINE void cell_forward_many_two(const struct cell_forward *s, int32_t step, int32_t panel,
+                                    bool back)
 {
     cell_forward_single(2, X_APART, ODD_APART, s, step, panel, back);
 }
@@ -494,9 +495,9 @@ NOINLINE void cell_forward_many(const struct cell_forward *s)
             n = end - begin < together ? end - begin : together;
             const int32_t panel = back ? end - n : begin;
             if (n == 2)
-                cell_forward_two(s, step, panel, back);
+                cell_forward_many_two(s, step, panel, back);
             else
-                cell_forward_one(s, step, panel, back);
+                cell_forward_many_one(s, step, panel, back);
             if (back)
                 end -= n;
             else
@@ -570,12 +571,12 @@ static void cell_forward(const struct cell_forward *s)
     else if (s->hidden > FEW_UNITS)
         cell_forward_many(s);
     else if (panels == 1)
-        cell_forward_narrow(s);
+        cell_forward_few_one(s, s->step_begin, s->step_end, s->panel_begin);
 #if MANY_REGISTERS
     else if (panels == 2 && s->together == 2)
-        cell_forward_pair(s);
+        cell_forward_few_two(s);
     else if (panels == 2)
-        cell_forward_each(s);
+        cell_forward_few_apart(s);
 #endif
 }
 
