@@ -182,6 +182,25 @@ INLINE void store_cell(const struct cell_forward *s, struct group a, struct new_
 }
 
 /*
+ * The cells of `count` groups, which lie `apart` floats from each other, and `record_apart` in
+ * `gates`. All are made before the first is stored: after a store the compiler reads all numbers
+ * anew.
+ */
+INLINE void update_cells(const struct numbers *k, const struct cell_forward *s, int32_t count,
+                         const struct group *gates, size_t here, size_t next, size_t apart,
+                         size_t record, size_t record_apart)
+{
+    struct new_cell new[MAX_ROWS];
+    UNROLL(8)
+    for (int32_t n = 0; n < count; n++)
+        new[n] = new_cell(k, gates[n], load(s->c + here + (size_t)n * apart));
+    UNROLL(8)
+    for (int32_t n = 0; n < count; n++)
+        store_cell(s, gates[n], new[n], here + (size_t)n * apart, next + (size_t)n * apart,
+                   record + (size_t)n * record_apart);
+}
+
+/*
  * Steps that take turns go from the first panel to the last and back: what a step has read last is
  * still near when the next one begins.
  */
@@ -228,24 +247,14 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
         const struct group g = {sum.at[r][0], sum.at[r][1], sum.at[r][2], sum.at[r][3]};
         gates[r] = activate(k, g, s->forget_bias);
     }
-    /*
-     * After a store the compiler reads all numbers anew, and AVX-512 has tables of them. Without
-     * tables that costs less than keeping what several rows have made.
-     */
+    /* Without tables, reading numbers anew costs less than keeping what several rows have made. */
     const int32_t at_once = W == 16 ? rows : 1;
-    struct new_cell new[MAX_ROWS];
     UNROLL(8)
-    for (int32_t begin = 0; begin < rows; begin += at_once) {
+    for (int32_t r = 0; r < rows; r += at_once) {
         NUMBERS_HERE(k);
-        UNROLL(8)
-        for (int32_t r = begin; r < begin + at_once; r++)
-            new[r] = new_cell(k, gates[r], load(s->c + here + (size_t)r * s->row));
-        UNROLL(8)
-        for (int32_t r = begin; r < begin + at_once; r++) {
-            const size_t offset = (size_t)r * s->row;
-            store_cell(s, gates[r], new[r], here + offset, next + offset,
-                       record + (size_t)r * width);
-        }
+        const size_t offset = (size_t)r * s->row;
+        update_cells(k, s, at_once, gates + r, here + offset, next + offset, s->row,
+                     record + (size_t)r * width, width);
     }
 }
 
@@ -419,14 +428,7 @@ INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart,
     for (int32_t p = 0; p < panels; p++)
         gates[p] =
             activate(k, (struct group){sum[p][0], sum[p][1], sum[p][2], sum[p][3]}, s->forget_bias);
-    struct new_cell new[2];
-    UNROLL(2)
-    for (int32_t p = 0; p < panels; p++)
-        new[p] = new_cell(k, gates[p], load(s->c + here + (size_t)p * W));
-    UNROLL(2)
-    for (int32_t p = 0; p < panels; p++)
-        store_cell(s, gates[p], new[p], here + (size_t)p * W, here + (size_t)p * W + s->row,
-                   record + (size_t)p * s->gates_panel);
+    update_cells(k, s, panels, gates, here, here + s->row, W, record, s->gates_panel);
 }
 
 /*
@@ -455,9 +457,9 @@ NOINLINE void cell_forward_few_two(const struct cell_forward *s)
 NOINLINE void cell_forward_few_apart(const struct cell_forward *s)
 {
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
-        const int32_t first = s->panel_begin + goes_back(s, step);
-        cell_forward_few_one(s, step, step + 1, first);
-        cell_forward_few_one(s, step, step + 1, 2 * s->panel_begin + 1 - first);
+        const bool back = goes_back(s, step);
+        cell_forward_few_one(s, step, step + 1, s->panel_begin + back);
+        cell_forward_few_one(s, step, step + 1, s->panel_begin + !back);
     }
 }
 #endif
