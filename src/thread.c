@@ -144,7 +144,8 @@ void worker_meet(struct worker *worker)
     const unsigned meeting = atomic_load_explicit(&team->meeting, memory_order_relaxed);
     if (atomic_fetch_add(&team->arrived, 1) + 1 == worker->count) {
         atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-        atomic_store(&team->meeting, meeting + 1);
+        /* No plain store: qemu lets the look at who sleeps overtake one. */
+        atomic_fetch_add(&team->meeting, 1);
         wake(team, &team->sleepers);
     } else {
         wait_for(team, &team->sleepers, &team->meeting, meeting);
