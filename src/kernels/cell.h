@@ -230,13 +230,16 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
                   share_following(vectors, following, (row - s->row_begin) / tile_rows(vectors)),
                   rows_from(preact, width));
     if (s->x) {
+        struct tile room;
+        const struct tile *aside = tile_aside(rows, vectors, &sum, &room);
         tile_row(rows, vectors, &input, kernel);
         tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width,
                       width, s->input, lines_from(recurrent, LINE), (struct own){0});
+        tile_add(rows, vectors, &sum, aside, &input);
     } else {
         tile_load(rows, vectors, &input, preact, width);
+        tile_add(rows, vectors, &sum, &sum, &input);
     }
-    tile_add(rows, vectors, &sum, &input);
 
     const size_t record = (size_t)panel * s->gates_panel + at * width;
     /* Gates of all rows before the first new c: what waits for one row would hide the others. */
@@ -284,7 +287,7 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     tile_row(rows, vectors, &input, kernel);
     tile_multiply(rows, vectors, &input, s->x + at * s->x_row, s->x_row, 1, kernel + width, width,
                   s->input, (struct ahead){0}, (struct own){0});
-    tile_add(rows, vectors, &sum, &input);
+    tile_add(rows, vectors, &sum, &sum, &input);
 
     /* Steps take up whole groups in the record. */
     const size_t groups = (batch + group_rows - 1) / group_rows;
@@ -345,11 +348,12 @@ INLINE vec load_units(int32_t units, const float *p)
 
 INLINE void add_row(int32_t panels, vec a, const float *const b[2], size_t at, vec sum[2][4])
 {
+    const vec factor = in_turn(a);
     UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
         UNROLL(4)
         for (int32_t v = 0; v < 4; v++)
-            sum[p][v] += a * load(b[p] + at + v * W);
+            sum[p][v] += factor * load(b[p] + at + v * W);
 }
 
 /*
@@ -364,7 +368,7 @@ INLINE void add_rows(int32_t panels, const float *a, int32_t count, const float 
 #if W >= 8
     /* One load gives four inputs, a copy in each quarter: where b is near, loads take the time. */
     for (; k + 3 < count; k += 4, b[0] += 16 * W, b[1] += 16 * W) {
-        const vec four = load_units(4, a + k);
+        const vec four = in_turn(load_units(4, a + k));
         add_row(panels, spread(4, four, 0), b, 0, even);
         add_row(panels, spread(4, four, 1), b, 4 * W, odd);
         add_row(panels, spread(4, four, 2), b, 8 * W, even);

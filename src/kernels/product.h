@@ -258,7 +258,7 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
         }
     }
     if (vectors == 1)
-        tile_add(ks, vectors, &t, &odd);
+        tile_add(ks, vectors, &t, &t, &odd);
     /* NaN in a would make NaN of a column that does not exist, so of the parameters' padding. */
     if (keep)
         UNROLL(8)

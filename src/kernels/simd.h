@@ -146,6 +146,28 @@ INLINE vec vabs(vec v)
     return (vec)(bits(v) & isplat(INT32_MAX));
 }
 
+/* In a register, where instructions could read what v was made of from memory again. */
+INLINE vec hold(vec v)
+{
+#if W == 16
+    __asm__("" : "+v"(v));
+#elif W == 8
+    __asm__("" : "+x"(v));
+#endif
+    return v;
+}
+
+/* clang moves nothing past it: without, it takes all that one sum adds in a row. */
+INLINE vec in_turn(vec v)
+{
+#if defined(__clang__) && W == 16
+    __asm__ volatile("" : "+v"(v));
+#elif defined(__clang__) && W == 8
+    __asm__ volatile("" : "+x"(v));
+#endif
+    return v;
+}
+
 /* As float_mode_read, of what may be read by nothing else. */
 INLINE void raise_denormal(vec v)
 {

@@ -169,13 +169,28 @@ INLINE void tile_fetch(int32_t rows, int32_t vectors, struct own own)
                 (const void *)(own.at + (size_t)r * own.row + (size_t)f * sizeof(float)), 1, 3);
 }
 
-INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct tile *other)
+INLINE void tile_add(int32_t rows, int32_t vectors, struct tile *t, const struct tile *a,
+                     const struct tile *b)
 {
     UNROLL(8)
     for (int32_t r = 0; r < rows; r++)
         UNROLL(4)
         for (int32_t v = 0; v < vectors; v++)
-            t->at[r][v] += other->at[r][v];
+            t->at[r][v] = a->at[r][v] + b->at[r][v];
+}
+
+/*
+ * The same tile in `room`, which is memory, where there are no registers for another one besides:
+ * clang would rather keep it, and have the other in memory all through its loop.
+ */
+INLINE const struct tile *tile_aside(int32_t rows, int32_t vectors, const struct tile *t,
+                                     struct tile *room)
+{
+    if (!MANY_REGISTERS || 2 * rows * vectors <= ACCUMULATORS)
+        return t;
+    *room = *t;
+    __asm__("" : "+m"(*room));
+    return room;
 }
 
 /* What one k adds. Factors are kept: they are fewer than vectors of b where registers count. */
@@ -188,7 +203,10 @@ INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, cons
         factor[r] = splat(a[(size_t)r * a_row]);
     UNROLL(4)
     for (int32_t v = 0; v < vectors; v++) {
-        const vec row = load(b + v * W);
+        vec row = load(b + v * W);
+        /* Or else gcc reads it two or three times. */
+        if (rows == 2 || rows == 3)
+            row = hold(row);
         UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
             t->at[r][v] += factor[r] * row;
