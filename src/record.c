@@ -125,9 +125,8 @@ static size_t weight_bytes(const struct matrix *m)
 static int32_t fused_rows(const struct mlstm_state *state, const struct matrix *m)
 {
     const size_t bytes = weight_bytes(m);
-    const bool near = state->batch == 1
-                          ? bytes <= state->first_level
-                          : state->batch >= FUSED_BATCH && bytes <= state->second_level / 3 * 2;
+    const bool near = bytes <= state->first_level ||
+                      (state->batch >= FUSED_BATCH && bytes <= state->second_level / 3 * 2);
     return near || m->parts[PART_X].rows <= FEW_INPUTS ? INT32_MAX : FUSED_ROWS;
 }
 
