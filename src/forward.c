@@ -27,7 +27,7 @@ static void multiply_input(const struct forward_pass *pass, int32_t direction, s
                               .row = (size_t)m->width,
                               .panel = preact_panel,
                               .columns = m->panels * m->width};
-    matrix_multiply(pass->stack, m, PART_X, x, &to,
+    matrix_multiply(pass->stack, pass->state, m, PART_X, x, &to,
                     share_chunk(worker, pass->state, pass->steps, m->panels));
     wait_for_rows(pass->state, worker);
 }
@@ -198,7 +198,7 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     layout->kernels->product(&product);
     if (layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H) && product.segments == 1) {
         const struct target to = {PRODUCT_ADD, pass->y, product.c_row, 0, product.columns};
-        matrix_multiply(pass->stack, m, PART_H, h, &to, grid);
+        matrix_multiply(pass->stack, state, m, PART_H, h, &to, grid);
     }
 }
 

@@ -150,7 +150,7 @@ static void skip(const struct forward_pass *pass, int32_t layer, struct rows x,
     }
     const struct matrix *m = &state->layout->matrices[l->highway];
     const struct target to = panels_target(PRODUCT_BIAS, j->gate + first, j->out_row, m);
-    matrix_multiply(pass->stack, m, 0, from_x, &to,
+    matrix_multiply(pass->stack, state, m, 0, from_x, &to,
                     (struct grid){.row = {0, rows}, .panel = {0, m->panels}});
     kernels->sigmoid(j->gate + first, j->gate + first, (size_t)rows * j->out_row);
     kernels->blend((struct rows){j->gate + first, j->out_row}, from_x, from_h, j->out + first,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "products.h"
 
-void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
-                     struct rows a, const struct target *to, struct grid grid)
+void matrix_multiply(const struct mlstm_stack *stack, const struct mlstm_state *state,
+                     const struct matrix *m, int32_t part, struct rows a, const struct target *to,
+                     struct grid grid)
 {
     struct product product = {
         .a = a.at,
@@ -17,6 +18,7 @@ void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, in
         .c_row = to->row,
         .c_panel = to->panel ? to->panel : (size_t)m->width,
         .columns = to->columns,
+        .few = state->batch <= FEW_ROWS,
     };
     take_grid(&product, grid);
     stack->layout->kernels->product(&product);
@@ -41,6 +43,7 @@ void matrix_multiply_back(const struct mlstm_stack *stack, const struct mlstm_st
         .c_row = to->row,
         .c_panel = (size_t)p->width,
         .columns = to->columns,
+        .few = state->batch <= FEW_ROWS,
     };
     take_grid(&product, grid);
     stack->layout->kernels->product(&product);

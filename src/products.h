@@ -34,8 +34,9 @@ struct target {
 };
 
 /* C = init + a @ the rows of one part of a matrix. */
-void matrix_multiply(const struct mlstm_stack *stack, const struct matrix *m, int32_t part,
-                     struct rows a, const struct target *to, struct grid grid);
+void matrix_multiply(const struct mlstm_stack *stack, const struct mlstm_state *state,
+                     const struct matrix *m, int32_t part, struct rows a, const struct target *to,
+                     struct grid grid);
 
 /* C = init + g @ the same rows transposed; g is panels of the matrix over the state's chunk. */
 void matrix_multiply_back(const struct mlstm_stack *stack, const struct mlstm_state *state,

@@ -334,6 +334,7 @@ static void describe_readout(struct mlstm_state *state, const struct mlstm_stack
         .c_row = (size_t)m->units,
         .c_panel = (size_t)m->width,
         .columns = m->units,
+        .few = state->batch <= FEW_ROWS,
         .panel_end = m->panels,
     };
 }

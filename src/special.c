@@ -258,7 +258,7 @@ static void forward_step(const struct walk *w, int32_t slot, int32_t t)
                                 m->panels * m->width};
     struct grid grid = product_panels(w, m);
     FOR_EACH_RUN (run, state, slot, grid.row)
-        matrix_multiply(w->stack, m, PART_H, recurrent_input(w, slot), &sums,
+        matrix_multiply(w->stack, state, m, PART_H, recurrent_input(w, slot), &sums,
                         (struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
     FOR_EACH_RUN (run, state, slot, w->row) {
@@ -274,7 +274,7 @@ static void forward_step(const struct walk *w, int32_t slot, int32_t t)
     const struct target h = panels_target(PRODUCT_ZERO, new_h(w, slot), s->h_row, p);
     grid = product_panels(w, p);
     FOR_EACH_RUN (run, state, slot, grid.row)
-        matrix_multiply(w->stack, p, 0, rows_from(special.out, s->row, 0), &h,
+        matrix_multiply(w->stack, state, p, 0, rows_from(special.out, s->row, 0), &h,
                         (struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
     FOR_EACH_RUN (run, state, slot, w->row)

@@ -107,10 +107,10 @@ static float *random_array(struct random *random, size_t count)
 
 struct sizes {
     int32_t rows, k, segments, vectors, columns;
-    int32_t stripes, back;
+    int32_t stripes, back, few;
 };
 
-/* C of struct product, by its definition. */
+/* C of struct product, by its definition; its rows are the same bits when they are computed alone. */
 static void check_product(struct random *random, struct sizes n, int32_t init)
 {
     const int32_t width = n.vectors * kernels_get()->width;
@@ -120,6 +120,8 @@ static void check_product(struct random *random, struct sizes n, int32_t init)
     float *a = random_array(random, (size_t)n.rows * depth);
     float *b = random_array(random, panel * (size_t)panels);
     float *c = random_array(random, (size_t)n.rows * row);
+    float *alone = random_array(random, (size_t)n.rows * row);
+    memcpy(alone, c, (size_t)n.rows * row * sizeof *c);
     double *expected = test_calloc((size_t)n.rows * row, sizeof *expected);
     for (size_t i = 0; i < (size_t)n.rows * row; i++)
         expected[i] = (double)c[i];
@@ -134,7 +136,7 @@ static void check_product(struct random *random, struct sizes n, int32_t init)
                                 k % (size_t)n.k] *
                       (double)column[(k + 1) * (size_t)width];
         }
-    kernels_get()->product(&(struct product){
+    struct product product = {
         .a = a,
         .a_row = (size_t)n.k,
         .a_segment = (ptrdiff_t)n.rows * n.k,
@@ -148,16 +150,27 @@ static void check_product(struct random *random, struct sizes n, int32_t init)
         .c_row = row,
         .c_panel = (size_t)width,
         .columns = n.columns,
+        .few = n.few,
         .row_end = n.rows / n.stripes,
         .more = n.stripes - 1,
         .apart = n.rows / n.stripes,
         .panel_end = panels,
         .back = n.back,
-    });
+    };
+    kernels_get()->product(&product);
     assert_near("product", c, expected, (size_t)n.rows * row, 1e-6 * (double)(depth + 4));
+    product.c = alone;
+    product.more = 0;
+    for (int32_t r = 0; r < n.rows; r++) {
+        product.row_begin = r;
+        product.row_end = r + 1;
+        kernels_get()->product(&product);
+    }
+    assert_memory_equal(alone, c, (size_t)n.rows * row * sizeof *c);
     test_free(a);
     test_free(b);
     test_free(c);
+    test_free(alone);
     test_free(expected);
 }
 
@@ -171,12 +184,14 @@ static void products(void **state)
                 check_product(&random,
                               (struct sizes){rows, random_integer(&random, 1, 40),
                                              random_integer(&random, 1, 3), vectors,
-                                             random_integer(&random, 1, 150), 1, 0},
+                                             random_integer(&random, 1, 150), 1, 0,
+                                             random_integer(&random, 0, 1)},
                               init);
-    check_product(&random, (struct sizes){7, 1009, 2, 4, 131, 1, 0}, PRODUCT_BIAS);
+    check_product(&random, (struct sizes){7, 1009, 2, 4, 131, 1, 0, 0}, PRODUCT_BIAS);
+    check_product(&random, (struct sizes){7, 1009, 1, 1, 131, 1, 0, 1}, PRODUCT_BIAS);
     /* So many rows are divided into blocks. */
-    check_product(&random, (struct sizes){300, 70, 9, 4, 150, 1, 0}, PRODUCT_BIAS);
-    check_product(&random, (struct sizes){300, 70, 9, 4, 150, 50, 1}, PRODUCT_ZERO);
+    check_product(&random, (struct sizes){300, 70, 9, 4, 150, 1, 0, 0}, PRODUCT_BIAS);
+    check_product(&random, (struct sizes){300, 70, 9, 4, 150, 50, 1, 0}, PRODUCT_ZERO);
 }
 
 /* Rows and panels that a narrow product is not asked for, as a thread without a share is not. */

@@ -646,6 +646,7 @@ INLINE void carry_back(const struct cell_backward *s, int32_t step)
         .c_row = s->carry_row,
         .c_panel = (size_t)s->width,
         .columns = (int32_t)s->carry_row,
+        .few = s->batch <= FEW_ROWS,
         .row_begin = s->row_begin,
         .row_end = s->row_end,
         .panel_begin = s->block_begin,

@@ -30,6 +30,9 @@ enum product_init {
     PRODUCT_ADD   /* what C holds */
 };
 
+/* A batch of so few rows that products of narrow panels would wait for their additions. */
+#define FEW_ROWS 3
+
 struct product {
     const float *a;
     size_t a_row;
@@ -44,6 +47,7 @@ struct product {
     size_t c_row;
     size_t c_panel;  /* floats between the same row in neighbouring panels */
     int32_t columns; /* of C, in all panels */
+    int32_t few;     /* the batch has no more than FEW_ROWS */
     int32_t row_begin, row_end;
     int32_t more, apart; /* the same rows so many times more, so many rows further each time */
     int32_t panel_begin, panel_end;

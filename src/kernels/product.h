@@ -24,21 +24,20 @@ struct slice {
     struct following following;
 };
 
-INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
-                         const struct slice *slice, float *c, int32_t row, int32_t columns,
-                         int32_t turn)
+INLINE void product_chains(int32_t rows, int32_t vectors, int32_t chains, const struct product *p,
+                           const struct slice *slice, float *c, int32_t row, int32_t columns,
+                           int32_t turn)
 {
     const int32_t width = vectors * W;
     const float *a = slice->a + (size_t)row * p->a_row, *b = slice->b;
     c += (size_t)row * p->c_row;
     struct tile t;
-    if (slice->init == PRODUCT_ZERO)
-        tile_zero(rows, vectors, &t);
-    else if (slice->init == PRODUCT_BIAS)
+    tile_zero(rows, chains * vectors, &t);
+    if (slice->init == PRODUCT_BIAS)
         tile_row(rows, vectors, &t, b - width);
-    else if (columns >= width)
+    else if (slice->init == PRODUCT_ADD && columns >= width)
         tile_load(rows, vectors, &t, c, p->c_row);
-    else
+    else if (slice->init == PRODUCT_ADD)
         UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
             UNROLL(4)
@@ -51,12 +50,17 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
     struct ahead ahead = share_following(vectors, &slice->following, turn);
     for (int32_t s = 0; s < slice->segments; s++) {
         const bool last = s == slice->segments - 1;
-        tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead,
-                      last ? rows_from(c, p->c_row) : rows_from(a + p->a_segment, p->a_row));
+        if (chains > 1)
+            tile_multiply_chains(rows, vectors, chains, &t, a, p->a_row, 1, b, (size_t)width,
+                                 slice->length);
+        else
+            tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead,
+                          last ? rows_from(c, p->c_row) : rows_from(a + p->a_segment, p->a_row));
         ahead.at += (size_t)slice->length * ahead.step;
         a += last ? 0 : p->a_segment;
         b += (size_t)slice->length * (size_t)width;
     }
+    tile_join_chains(rows, vectors, chains, &t);
     if (columns >= width)
         tile_store(rows, vectors, &t, c, p->c_row);
     else
@@ -70,20 +74,60 @@ INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
             }
 }
 
+INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
+                         const struct slice *slice, float *c, int32_t row, int32_t columns,
+                         int32_t turn)
+{
+    product_chains(rows, vectors, 1, p, slice, c, row, columns, turn);
+}
+
 TILES_APART(product_tile,
             (const struct product *p, const struct slice *slice, float *c, int32_t row,
              int32_t columns, int32_t turn),
             p, slice, c, row, columns, turn)
 
+/*
+ * Of a batch of few rows with narrow panels, as in a readout or in dh of few units, one chain for
+ * each element would be too few to hide the latency of an addition: there are four for each row.
+ */
+INLINE void product_few(int32_t vectors, const struct product *p, const struct slice *slice,
+                        float *c, int32_t row, int32_t rows, int32_t columns)
+{
+    const int32_t chains = 4 / vectors;
+    if (rows == 1)
+        product_chains(1, vectors, chains, p, slice, c, row, columns, 0);
+    else if (rows == 2)
+        product_chains(2, vectors, chains, p, slice, c, row, columns, 0);
+    else
+        product_chains(3, vectors, chains, p, slice, c, row, columns, 0);
+}
+
+NOINLINE void product_few_1(const struct product *p, const struct slice *slice, float *c,
+                            int32_t row, int32_t rows, int32_t columns)
+{
+    product_few(1, p, slice, c, row, rows, columns);
+}
+
+NOINLINE void product_few_2(const struct product *p, const struct slice *slice, float *c,
+                            int32_t row, int32_t rows, int32_t columns)
+{
+    product_few(2, p, slice, c, row, rows, columns);
+}
+
 /* Gives the next tile's turn. */
 INLINE int32_t product_rows(int32_t vectors, const struct product *p, const struct slice *slice,
                             int32_t panel, int32_t begin, int32_t end, int32_t turn)
 {
-    const int32_t most = tile_rows(vectors);
+    const bool few = p->few && vectors < 4;
+    const int32_t most = few ? FEW_ROWS : tile_rows(vectors);
     float *c = p->c + (size_t)panel * p->c_panel;
     const int32_t columns = p->columns - panel * vectors * W;
     for (int32_t row = begin, n; row < end; row += n) {
         n = next_rows(end - row, most);
+        if (few) {
+            (vectors == 1 ? product_few_1 : product_few_2)(p, slice, c, row, n, columns);
+            continue;
+        }
         WITH_ROWS_APART(n, vectors, product_tile, p, slice, c, row, columns, turn);
         turn++;
     }
@@ -202,21 +246,34 @@ static void product_tiles(const struct product *p)
 INLINE bool is_one_tile(const struct product *p)
 {
     return p->width == W && p->panel_begin == 0 && p->panel_end == 1 && !p->runs && !p->more &&
-           p->row_end > p->row_begin && p->row_end - p->row_begin <= tile_rows(1) &&
+           p->row_end > p->row_begin && p->row_end - p->row_begin <= (p->few ? FEW_ROWS : tile_rows(1)) &&
            p->segments * p->length <= PRODUCT_DEPTH;
+}
+
+INLINE struct slice whole_slice(const struct product *p)
+{
+    return (struct slice){
+        .a = p->a, .b = p->b, .segments = p->segments, .length = p->length, .init = p->init};
 }
 
 NOINLINE void product_one_tile(const struct product *p)
 {
-    const struct slice slice = {
-        .a = p->a, .b = p->b, .segments = p->segments, .length = p->length, .init = p->init};
+    const struct slice slice = whole_slice(p);
     WITH_ROWS(p->row_end - p->row_begin, 1, product_tile, p, &slice, p->c, p->row_begin, p->columns,
               0);
 }
 
+NOINLINE void product_one_few(const struct product *p)
+{
+    const struct slice slice = whole_slice(p);
+    product_few(1, p, &slice, p->c, p->row_begin, p->row_end - p->row_begin, p->columns);
+}
+
 static void product(const struct product *p)
 {
-    if (is_one_tile(p))
+    if (is_one_tile(p) && p->few)
+        product_one_few(p);
+    else if (is_one_tile(p))
         product_one_tile(p);
     else
         product_tiles(p);
@@ -246,11 +303,11 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
             /* Too few chains to hide the latency of an addition: odd rows get their own. */
             int32_t r = 0;
             for (; r + 1 < rows; r += 2, from += 2 * o->a_row, with += 2 * W) {
-                tile_add_product(ks, 1, &t, from, 1, with);
-                tile_add_product(ks, 1, &odd, from + o->a_row, 1, with + W);
+                tile_add_product(ks, 0, 1, &t, from, 1, with);
+                tile_add_product(ks, 0, 1, &odd, from + o->a_row, 1, with + W);
             }
             if (r < rows)
-                tile_add_product(ks, 1, &t, from, 1, with);
+                tile_add_product(ks, 0, 1, &t, from, 1, with);
         } else {
             tile_multiply(ks, vectors, &t, from, 1, o->a_row, with, width, rows, ahead,
                           (struct own){0});

@@ -193,9 +193,12 @@ INLINE const struct tile *tile_aside(int32_t rows, int32_t vectors, const struct
     return room;
 }
 
-/* What one k adds. Factors are kept: they are fewer than vectors of b where registers count. */
-INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, const float *a,
-                             size_t a_row, const float *b)
+/*
+ * What one k adds to the vectors from the `first` on. Factors are kept: they are fewer than vectors
+ * of b where registers count.
+ */
+INLINE void tile_add_product(int32_t rows, int32_t first, int32_t vectors, struct tile *t,
+                             const float *a, size_t a_row, const float *b)
 {
     vec factor[MAX_ROWS];
     UNROLL(8)
@@ -209,7 +212,7 @@ INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, cons
             row = hold(row);
         UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
-            t->at[r][v] += factor[r] * row;
+            t->at[r][first + v] += factor[r] * row;
     }
 }
 
@@ -237,14 +240,14 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
     for (int32_t line = 0; vectors == 4 && own.at && line < 4 * W; line += LINE) {
         uintptr_t at = own.at + (size_t)line * sizeof(float);
         for (int32_t r = 0; r < rows && k < count; r++, k++, a += a_k, b += b_k) {
-            tile_add_product(rows, vectors, &sum, a, a_row, b);
+            tile_add_product(rows, 0, vectors, &sum, a, a_row, b);
             fetch_ahead(vectors, &ahead);
             __builtin_prefetch((const void *)at, 1, 3);
             at += own.row;
         }
     }
     for (; k < count; k++, a += a_k, b += b_k) {
-        tile_add_product(rows, vectors, &sum, a, a_row, b);
+        tile_add_product(rows, 0, vectors, &sum, a, a_row, b);
         fetch_ahead(vectors, &ahead);
     }
     UNROLL(8)
@@ -285,6 +288,38 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
         tile_accumulate_2(t, a, a_row, a_k, b, b_k, count, ahead);
     else
         tile_accumulate(rows, vectors, t, a, a_row, a_k, b, b_k, count, ahead, own);
+}
+
+/*
+ * As tile_multiply, with `chains` chains of additions for each element, side by side in the tile,
+ * of which each adds every so many k.
+ */
+INLINE void tile_multiply_chains(int32_t rows, int32_t vectors, int32_t chains, struct tile *t,
+                                 const float *a, size_t a_row, size_t a_k, const float *b,
+                                 size_t b_k, int32_t count)
+{
+    const size_t a_next = (size_t)chains * a_k, b_next = (size_t)chains * b_k;
+    int32_t k = 0;
+    for (; k + chains <= count; k += chains, a += a_next, b += b_next)
+        UNROLL(4)
+        for (int32_t n = 0; n < chains; n++)
+            tile_add_product(rows, n * vectors, vectors, t, a + (size_t)n * a_k, a_row,
+                             b + (size_t)n * b_k);
+    UNROLL(4)
+    for (int32_t n = 0; n < chains; n++)
+        if (k + n < count)
+            tile_add_product(rows, n * vectors, vectors, t, a + (size_t)n * a_k, a_row,
+                             b + (size_t)n * b_k);
+}
+
+/* Adds up the chains of each element. */
+INLINE void tile_join_chains(int32_t rows, int32_t vectors, int32_t chains, struct tile *t)
+{
+    UNROLL(8)
+    for (int32_t r = 0; r < rows; r++)
+        UNROLL(4)
+        for (int32_t v = vectors; v < chains * vectors; v++)
+            t->at[r][v % vectors] += t->at[r][v];
 }
 
 /* Tiles for so many rows. */
