@@ -51,8 +51,7 @@ INLINE void product_chains(int32_t rows, int32_t vectors, int32_t chains, const 
     for (int32_t s = 0; s < slice->segments; s++) {
         const bool last = s == slice->segments - 1;
         if (chains > 1)
-            tile_multiply_chains(rows, vectors, chains, &t, a, p->a_row, 1, b, (size_t)width,
-                                 slice->length);
+            tile_multiply_chains(rows, vectors, chains, &t, a, p->a_row, b, slice->length);
         else
             tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead,
                           last ? rows_from(c, p->c_row) : rows_from(a + p->a_segment, p->a_row));
@@ -93,6 +92,7 @@ TILES_APART(product_tile,
 INLINE void product_few(int32_t vectors, const struct product *p, const struct slice *slice,
                         float *c, int32_t row, int32_t rows, int32_t columns)
 {
+    _Static_assert(FEW_ROWS == 3, "these are all");
     const int32_t chains = 4 / vectors;
     if (rows == 1)
         product_chains(1, vectors, chains, p, slice, c, row, columns, 0);

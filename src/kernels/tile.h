@@ -291,25 +291,22 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
 }
 
 /*
- * As tile_multiply, with `chains` chains of additions for each element, side by side in the tile,
- * of which each adds every so many k.
+ * As tile_multiply for rows of a, with `chains` chains of additions for each element, side by side
+ * in the tile, of which each adds every so many k.
  */
 INLINE void tile_multiply_chains(int32_t rows, int32_t vectors, int32_t chains, struct tile *t,
-                                 const float *a, size_t a_row, size_t a_k, const float *b,
-                                 size_t b_k, int32_t count)
+                                 const float *a, size_t a_row, const float *b, int32_t count)
 {
-    const size_t a_next = (size_t)chains * a_k, b_next = (size_t)chains * b_k;
+    const int32_t width = vectors * W;
     int32_t k = 0;
-    for (; k + chains <= count; k += chains, a += a_next, b += b_next)
+    for (; k + chains <= count; k += chains, a += chains, b += chains * width)
         UNROLL(4)
         for (int32_t n = 0; n < chains; n++)
-            tile_add_product(rows, n * vectors, vectors, t, a + (size_t)n * a_k, a_row,
-                             b + (size_t)n * b_k);
+            tile_add_product(rows, n * vectors, vectors, t, a + n, a_row, b + n * width);
     UNROLL(4)
     for (int32_t n = 0; n < chains; n++)
         if (k + n < count)
-            tile_add_product(rows, n * vectors, vectors, t, a + (size_t)n * a_k, a_row,
-                             b + (size_t)n * b_k);
+            tile_add_product(rows, n * vectors, vectors, t, a + n, a_row, b + n * width);
 }
 
 /* Adds up the chains of each element. */
