@@ -110,7 +110,7 @@ struct sizes {
     int32_t stripes, back, few;
 };
 
-/* C of struct product, by its definition; its rows are the same bits when they are computed alone. */
+/* C of struct product, by its definition; rows have the same bits when they are computed alone. */
 static void check_product(struct random *random, struct sizes n, int32_t init)
 {
     const int32_t width = n.vectors * kernels_get()->width;

@@ -24,6 +24,8 @@ struct slice {
     struct following following;
 };
 
+#define MAX_CHAINS 4
+
 INLINE void product_chains(int32_t rows, int32_t vectors, int32_t chains, const struct product *p,
                            const struct slice *slice, float *c, int32_t row, int32_t columns,
                            int32_t turn)
@@ -31,37 +33,43 @@ INLINE void product_chains(int32_t rows, int32_t vectors, int32_t chains, const 
     const int32_t width = vectors * W;
     const float *a = slice->a + (size_t)row * p->a_row, *b = slice->b;
     c += (size_t)row * p->c_row;
-    struct tile t;
-    tile_zero(rows, chains * vectors, &t);
-    if (slice->init == PRODUCT_BIAS)
-        tile_row(rows, vectors, &t, b - width);
-    else if (slice->init == PRODUCT_ADD && columns >= width)
-        tile_load(rows, vectors, &t, c, p->c_row);
-    else if (slice->init == PRODUCT_ADD)
+    struct tile t[MAX_CHAINS];
+    if (slice->init == PRODUCT_ZERO)
+        tile_zero(rows, vectors, t);
+    else if (slice->init == PRODUCT_BIAS)
+        tile_row(rows, vectors, t, b - width);
+    else if (columns >= width)
+        tile_load(rows, vectors, t, c, p->c_row);
+    else
         UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
             UNROLL(4)
             for (int32_t v = 0; v < vectors; v++) {
                 const int32_t n = columns - v * W;
-                t.at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0   ? 0
-                                                                          : n < W ? n
-                                                                                  : W);
+                t->at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0   ? 0
+                                                                           : n < W ? n
+                                                                                   : W);
             }
+    UNROLL(4)
+    for (int32_t n = 1; n < chains; n++)
+        tile_zero(rows, vectors, &t[n]);
     struct ahead ahead = share_following(vectors, &slice->following, turn);
     for (int32_t s = 0; s < slice->segments; s++) {
         const bool last = s == slice->segments - 1;
         if (chains > 1)
-            tile_multiply_chains(rows, vectors, chains, &t, a, p->a_row, b, slice->length);
+            tile_multiply_chains(rows, vectors, chains, t, a, p->a_row, b, slice->length);
         else
-            tile_multiply(rows, vectors, &t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead,
+            tile_multiply(rows, vectors, t, a, p->a_row, 1, b, (size_t)width, slice->length, ahead,
                           last ? rows_from(c, p->c_row) : rows_from(a + p->a_segment, p->a_row));
         ahead.at += (size_t)slice->length * ahead.step;
         a += last ? 0 : p->a_segment;
         b += (size_t)slice->length * (size_t)width;
     }
-    tile_join_chains(rows, vectors, chains, &t);
+    UNROLL(4)
+    for (int32_t n = 1; n < chains; n++)
+        tile_add(rows, vectors, t, t, &t[n]);
     if (columns >= width)
-        tile_store(rows, vectors, &t, c, p->c_row);
+        tile_store(rows, vectors, t, c, p->c_row);
     else
         UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
@@ -69,7 +77,7 @@ INLINE void product_chains(int32_t rows, int32_t vectors, int32_t chains, const 
             for (int32_t v = 0; v < vectors; v++) {
                 const int32_t n = columns - v * W;
                 if (n > 0)
-                    store_first(c + (size_t)r * p->c_row + v * W, t.at[r][v], n < W ? n : W);
+                    store_first(c + (size_t)r * p->c_row + v * W, t->at[r][v], n < W ? n : W);
             }
 }
 
@@ -93,7 +101,7 @@ INLINE void product_few(int32_t vectors, const struct product *p, const struct s
                         float *c, int32_t row, int32_t rows, int32_t columns)
 {
     _Static_assert(FEW_ROWS == 3, "these are all");
-    const int32_t chains = 4 / vectors;
+    const int32_t chains = MAX_CHAINS / vectors;
     if (rows == 1)
         product_chains(1, vectors, chains, p, slice, c, row, columns, 0);
     else if (rows == 2)
@@ -245,9 +253,9 @@ static void product_tiles(const struct product *p)
  */
 INLINE bool is_one_tile(const struct product *p)
 {
+    const int32_t rows = p->row_end - p->row_begin, most = p->few ? FEW_ROWS : tile_rows(1);
     return p->width == W && p->panel_begin == 0 && p->panel_end == 1 && !p->runs && !p->more &&
-           p->row_end > p->row_begin && p->row_end - p->row_begin <= (p->few ? FEW_ROWS : tile_rows(1)) &&
-           p->segments * p->length <= PRODUCT_DEPTH;
+           rows > 0 && rows <= most && p->segments * p->length <= PRODUCT_DEPTH;
 }
 
 INLINE struct slice whole_slice(const struct product *p)
@@ -271,12 +279,12 @@ NOINLINE void product_one_few(const struct product *p)
 
 static void product(const struct product *p)
 {
-    if (is_one_tile(p) && p->few)
-        product_one_few(p);
-    else if (is_one_tile(p))
-        product_one_tile(p);
-    else
+    if (!is_one_tile(p))
         product_tiles(p);
+    else if (p->few)
+        product_one_few(p);
+    else
+        product_one_tile(p);
 }
 
 /*
@@ -303,11 +311,11 @@ INLINE void outer_tile(int32_t ks, int32_t vectors, const struct outer *o, const
             /* Too few chains to hide the latency of an addition: odd rows get their own. */
             int32_t r = 0;
             for (; r + 1 < rows; r += 2, from += 2 * o->a_row, with += 2 * W) {
-                tile_add_product(ks, 0, 1, &t, from, 1, with);
-                tile_add_product(ks, 0, 1, &odd, from + o->a_row, 1, with + W);
+                tile_add_product(ks, 1, &t, from, 1, with);
+                tile_add_product(ks, 1, &odd, from + o->a_row, 1, with + W);
             }
             if (r < rows)
-                tile_add_product(ks, 0, 1, &t, from, 1, with);
+                tile_add_product(ks, 1, &t, from, 1, with);
         } else {
             tile_multiply(ks, vectors, &t, from, 1, o->a_row, with, width, rows, ahead,
                           (struct own){0});

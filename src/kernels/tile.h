@@ -193,12 +193,9 @@ INLINE const struct tile *tile_aside(int32_t rows, int32_t vectors, const struct
     return room;
 }
 
-/*
- * What one k adds to the vectors from the `first` on. Factors are kept: they are fewer than vectors
- * of b where registers count.
- */
-INLINE void tile_add_product(int32_t rows, int32_t first, int32_t vectors, struct tile *t,
-                             const float *a, size_t a_row, const float *b)
+/* What one k adds. Factors are kept: they are fewer than vectors of b where registers count. */
+INLINE void tile_add_product(int32_t rows, int32_t vectors, struct tile *t, const float *a,
+                             size_t a_row, const float *b)
 {
     vec factor[MAX_ROWS];
     UNROLL(8)
@@ -212,7 +209,7 @@ INLINE void tile_add_product(int32_t rows, int32_t first, int32_t vectors, struc
             row = hold(row);
         UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
-            t->at[r][first + v] += factor[r] * row;
+            t->at[r][v] += factor[r] * row;
     }
 }
 
@@ -240,14 +237,14 @@ INLINE void tile_accumulate(int32_t rows, int32_t vectors, struct tile *t, const
     for (int32_t line = 0; vectors == 4 && own.at && line < 4 * W; line += LINE) {
         uintptr_t at = own.at + (size_t)line * sizeof(float);
         for (int32_t r = 0; r < rows && k < count; r++, k++, a += a_k, b += b_k) {
-            tile_add_product(rows, 0, vectors, &sum, a, a_row, b);
+            tile_add_product(rows, vectors, &sum, a, a_row, b);
             fetch_ahead(vectors, &ahead);
             __builtin_prefetch((const void *)at, 1, 3);
             at += own.row;
         }
     }
     for (; k < count; k++, a += a_k, b += b_k) {
-        tile_add_product(rows, 0, vectors, &sum, a, a_row, b);
+        tile_add_product(rows, vectors, &sum, a, a_row, b);
         fetch_ahead(vectors, &ahead);
     }
     UNROLL(8)
@@ -291,8 +288,8 @@ INLINE void tile_multiply(int32_t rows, int32_t vectors, struct tile *t, const f
 }
 
 /*
- * As tile_multiply for rows of a, with `chains` chains of additions for each element, side by side
- * in the tile, of which each adds every so many k.
+ * As tile_multiply for rows of a, with `chains` chains of additions for each element, in tiles of
+ * their own, of which each adds every so many k.
  */
 INLINE void tile_multiply_chains(int32_t rows, int32_t vectors, int32_t chains, struct tile *t,
                                  const float *a, size_t a_row, const float *b, int32_t count)
@@ -302,21 +299,11 @@ INLINE void tile_multiply_chains(int32_t rows, int32_t vectors, int32_t chains, 
     for (; k + chains <= count; k += chains, a += chains, b += chains * width)
         UNROLL(4)
         for (int32_t n = 0; n < chains; n++)
-            tile_add_product(rows, n * vectors, vectors, t, a + n, a_row, b + n * width);
+            tile_add_product(rows, vectors, &t[n], a + n, a_row, b + n * width);
     UNROLL(4)
     for (int32_t n = 0; n < chains; n++)
         if (k + n < count)
-            tile_add_product(rows, n * vectors, vectors, t, a + n, a_row, b + n * width);
-}
-
-/* Adds up the chains of each element. */
-INLINE void tile_join_chains(int32_t rows, int32_t vectors, int32_t chains, struct tile *t)
-{
-    UNROLL(8)
-    for (int32_t r = 0; r < rows; r++)
-        UNROLL(4)
-        for (int32_t v = vectors; v < chains * vectors; v++)
-            t->at[r][v % vectors] += t->at[r][v];
+            tile_add_product(rows, vectors, &t[n], a + n, a_row, b + n * width);
 }
 
 /* Tiles for so many rows. */
