@@ -26,6 +26,7 @@ struct slice {
 
 #define MAX_CHAINS 4
 
+/* A tile of a slice, with so many chains of additions for each element. */
 INLINE void product_chains(int32_t rows, int32_t vectors, int32_t chains, const struct product *p,
                            const struct slice *slice, float *c, int32_t row, int32_t columns,
                            int32_t turn)
