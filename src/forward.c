@@ -15,18 +15,14 @@ static void wait_for_rows(const struct mlstm_state *state, struct worker *worker
         worker_wait(worker);
 }
 
-/* preact = bias + x @ kernel, all steps at once; a norm adds its bias later. */
+/* preact = bias + x @ kernel, all steps at once. */
 static void multiply_input(const struct forward_pass *pass, int32_t direction, struct rows x,
                            float *preact, size_t preact_panel, struct worker *worker)
 {
     const struct layout *layout = pass->state->layout;
     const struct direction *d = &layout->direction[direction];
     const struct matrix *m = &layout->matrices[d->kernel];
-    const struct target to = {.init = d->gain == NONE ? PRODUCT_BIAS : PRODUCT_ZERO,
-                              .c = preact,
-                              .row = (size_t)m->width,
-                              .panel = preact_panel,
-                              .columns = m->panels * m->width};
+    const struct target to = gates_target(d, m, preact, preact_panel);
     matrix_multiply(pass->stack, pass->state, m, PART_X, x, &to,
                     share_chunk(worker, pass->state, pass->steps, m->panels));
     wait_for_rows(pass->state, worker);
@@ -145,7 +141,7 @@ static void forward_direction(const struct forward_pass *pass, int32_t direction
         multiply_input(pass, direction, x, preact, step->preact_panel, worker);
     }
     if (s->special)
-        special_forward_steps(pass, direction, worker);
+        special_forward_steps(pass, direction, (struct rows){step->x, x.row}, worker);
     else if (alone && !state->limited)
         state->layout->kernels->cell_forward(step);
     else

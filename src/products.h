@@ -7,6 +7,7 @@
 /* Rows and panels, or blocks, of a product that are computed in one call. */
 struct grid {
     struct range row, panel;
+    int32_t back;           /* from the last panel to the first */
     int32_t more, apart;    /* as in struct stripes */
     const struct run *runs; /* NULL for all rows */
     int32_t run_count;
@@ -21,6 +22,7 @@ static inline void take_grid(struct product *product, struct grid grid)
     product->apart = grid.apart;
     product->panel_begin = grid.panel.begin;
     product->panel_end = grid.panel.end;
+    product->back = grid.back;
     product->runs = grid.runs;
     product->run_count = grid.run_count;
 }
@@ -82,6 +84,14 @@ static inline struct grid share_chunk(const struct worker *worker, const struct 
     struct grid grid = {.runs = state->limited ? state->runs : NULL, .run_count = state->run_count};
     worker_share(worker, steps * state->batch, panels, &grid.row, &grid.panel);
     return grid;
+}
+
+/* The product of x with a kernel: panels of the gates, where a norm adds its bias later. */
+static inline struct target gates_target(const struct direction *d, const struct matrix *kernel,
+                                         float *gates, size_t panel)
+{
+    return (struct target){d->gain == NONE ? PRODUCT_BIAS : PRODUCT_ZERO, gates,
+                           (size_t)kernel->width, panel, kernel->panels * kernel->width};
 }
 
 /* Rows of a target, filled up to so many columns as there are. */

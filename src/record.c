@@ -162,7 +162,7 @@ static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack
     const size_t outputs = round_up((size_t)layer->recurrent, w);
     *s = (struct direction_state){.small = units < w};
     s->special = options_special(&layer->options);
-    s->fused_rows = s->special ? 0 : s->small ? INT32_MAX : fused_rows(state, m);
+    s->fused_rows = s->special ? FUSED_ROWS : s->small ? INT32_MAX : fused_rows(state, m);
     s->row = s->small ? units : spread_row(units);
     s->slot = batch * s->row;
     s->h_row = layer->options.projection ? spread_row(outputs) : s->row;
@@ -354,7 +354,8 @@ void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     state->rows_apart = true;
     for (int32_t d = 0; d < state->layout->directions; d++) {
         lay_out_direction(&plan, stack, d);
-        state->direct_rows = smaller(state->direct_rows, state->directions[d].fused_rows);
+        const struct direction_state *s = &state->directions[d];
+        state->direct_rows = smaller(state->direct_rows, s->special ? 0 : s->fused_rows);
         state->rows_apart = state->rows_apart && !state->directions[d].small;
     }
     for (int32_t l = 0; l < state->layout->layers; l++) {

@@ -242,24 +242,69 @@ static void settle_hidden(const struct walk *w, int32_t slot, struct range run)
         kernels->mix(rows_from(h_new, s->h_row, 0), none, none, h_next, s->h_row, rows, units);
 }
 
+/* Of a walk whose steps take turns, those that go from the last panel to the first. */
+static int32_t goes_back(const struct walk *w, int32_t slot)
+{
+    return w->s->forward.turns & slot;
+}
+
+/* Of an array of rows or panels, this worker's part for the rows that have a step in `slot`. */
+static void multiply_rows(const struct walk *w, int32_t part, struct rows a,
+                          const struct target *to, int32_t slot, struct grid grid)
+{
+    const struct range all = grid.row;
+    FOR_EACH_RUN (run, w->state, slot, all) {
+        grid.row = run;
+        matrix_multiply(w->stack, w->state, w->kernel, part, a, to, grid);
+    }
+}
+
+/*
+ * The products that the gates read, of h alone or of x before it. Both lie beside each other in a
+ * panel, so few panels at a time have both.
+ */
+static void multiply_inputs(const struct walk *w, const struct special *special, struct rows x,
+                            int32_t slot)
+{
+    const struct matrix *m = w->kernel;
+    const struct rows h = recurrent_input(w, slot);
+    const struct target from_x = gates_target(w->d, m, special->gates, special->gates_panel);
+    struct target from_h = from_x;
+    from_h.init = PRODUCT_ADD;
+    if (special->gain_h != NONE) {
+        from_h.init = PRODUCT_ZERO;
+        from_h.c = special->sums;
+        from_h.panel = special->sums_panel;
+    }
+    struct grid grid = product_panels(w, m);
+    grid.back = goes_back(w, slot);
+    if (!x.at) {
+        multiply_rows(w, PART_H, h, &from_h, slot, grid);
+        return;
+    }
+    const struct range all = grid.panel;
+    const int32_t count = all.end - all.begin, most = 2;
+    for (int32_t n = 0; n < count; n += most) {
+        const int32_t next = n + most < count ? n + most : count;
+        grid.panel.begin = grid.back ? all.end - next : all.begin + n;
+        grid.panel.end = grid.back ? all.end - n : all.begin + next;
+        multiply_rows(w, PART_X, x, &from_x, slot, grid);
+        multiply_rows(w, PART_H, h, &from_h, slot, grid);
+    }
+}
+
 /* Between meetings a worker touches its own rows alone. */
-static void forward_step(const struct walk *w, int32_t slot, int32_t t)
+static void forward_step(const struct walk *w, struct rows x, int32_t slot, int32_t t)
 {
     const struct mlstm_state *state = w->state;
     const struct direction_state *s = w->s;
-    const struct matrix *m = w->kernel, *p = w->projection;
-    const size_t width = (size_t)m->width;
+    const struct matrix *p = w->projection;
     struct special special = describe(w, slot, t);
 
     draw_masks(w, slot, t == 0);
     drop_hidden(w, slot);
     wait_for_others(w);
-    const struct target sums = {PRODUCT_ZERO, state->sums, width, special.sums_panel,
-                                m->panels * m->width};
-    struct grid grid = product_panels(w, m);
-    FOR_EACH_RUN (run, state, slot, grid.row)
-        matrix_multiply(w->stack, state, m, PART_H, recurrent_input(w, slot), &sums,
-                        (struct grid){.row = run, .panel = grid.panel});
+    multiply_inputs(w, &special, x, slot);
     wait_for_others(w);
     FOR_EACH_RUN (run, state, slot, w->row) {
         special.row_begin = run.begin;
@@ -272,7 +317,7 @@ static void forward_step(const struct walk *w, int32_t slot, int32_t t)
         return;
     wait_for_others(w);
     const struct target h = panels_target(PRODUCT_ZERO, new_h(w, slot), s->h_row, p);
-    grid = product_panels(w, p);
+    const struct grid grid = product_panels(w, p);
     FOR_EACH_RUN (run, state, slot, grid.row)
         matrix_multiply(w->stack, state, p, 0, rows_from(special.out, s->row, 0), &h,
                         (struct grid){.row = run, .panel = grid.panel});
@@ -294,12 +339,15 @@ static void clear_ended(const struct walk *w, int32_t first, int32_t steps)
         state_clear_ended(w->state, first, steps, step_of(w, s->h_read, s->h_row, first), s->h_row);
 }
 
-void special_forward_steps(const struct forward_pass *pass, int32_t direction,
+void special_forward_steps(const struct forward_pass *pass, int32_t direction, struct rows x,
                            struct worker *worker)
 {
     const struct walk w = begin_walk(pass->stack, pass->state, direction, worker);
-    for (int32_t t = 0; t < pass->steps; t++)
-        forward_step(&w, pass->state->position + t, t);
+    const size_t step = (size_t)pass->state->batch * x.row;
+    for (int32_t t = 0; t < pass->steps; t++) {
+        forward_step(&w, x, pass->state->position + t, t);
+        x.at = x.at ? x.at + step : NULL;
+    }
     worker_wait(worker);
     if (worker->index == 0)
         clear_ended(&w, pass->state->position, pass->steps);

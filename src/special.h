@@ -4,8 +4,11 @@
 
 #include "pass.h"
 
-/* All steps of a chunk in a direction whose cell has options; the product with x is done. */
-void special_forward_steps(const struct forward_pass *pass, int32_t direction,
+/*
+ * All steps of a chunk in a direction whose cell has options. They read x themselves, or the
+ * product with it is done and x NULL.
+ */
+void special_forward_steps(const struct forward_pass *pass, int32_t direction, struct rows x,
                            struct worker *worker);
 
 /*

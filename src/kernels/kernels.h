@@ -154,9 +154,9 @@ struct special {
     size_t vectors_panel;
     int32_t peephole, gain, gain_h, norm_c;
     int32_t norm_c_apart; /* only what tanh reads is normalised */
-    float *gates;         /* panels [B, 4W]: product with x, then activated i, j, f, o */
+    float *gates;         /* panels [B, 4W]: products, then activated i, j, f, o */
     size_t gates_panel;
-    const float *sums; /* panels [B, 4W]: product with h */
+    float *sums; /* panels [B, 4W]: product with h where that has a norm of its own */
     size_t sums_panel;
     float *normal, *normal_h; /* panels [B, 4W], as gates: normalised */
     float *normal_c;          /* [B, row] */

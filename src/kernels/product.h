@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "kernels.h"
+#include "single.h"
 #include "tile.h"
 
 /* Inputs that are multiplied for all rows before the next ones are: their panel stays in cache. */
@@ -23,6 +24,20 @@ struct slice {
     int32_t init;
     struct following following;
 };
+
+/* The columns that are left are a whole vector or fewer, or none. */
+INLINE vec load_columns(const float *p, int32_t columns)
+{
+    return columns >= W ? load(p) : load_first(p, columns < 0 ? 0 : columns);
+}
+
+INLINE void store_columns(float *p, vec v, int32_t columns)
+{
+    if (columns >= W)
+        store(p, v);
+    else if (columns > 0)
+        store_first(p, v, columns);
+}
 
 #define MAX_CHAINS 4
 
@@ -45,12 +60,8 @@ INLINE void product_chains(int32_t rows, int32_t vectors, int32_t chains, const 
         UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
             UNROLL(4)
-            for (int32_t v = 0; v < vectors; v++) {
-                const int32_t n = columns - v * W;
-                t->at[r][v] = load_first(c + (size_t)r * p->c_row + v * W, n < 0   ? 0
-                                                                           : n < W ? n
-                                                                                   : W);
-            }
+            for (int32_t v = 0; v < vectors; v++)
+                t->at[r][v] = load_columns(c + (size_t)r * p->c_row + v * W, columns - v * W);
     UNROLL(4)
     for (int32_t n = 1; n < chains; n++)
         tile_zero(rows, vectors, &t[n]);
@@ -75,11 +86,8 @@ INLINE void product_chains(int32_t rows, int32_t vectors, int32_t chains, const 
         UNROLL(8)
         for (int32_t r = 0; r < rows; r++)
             UNROLL(4)
-            for (int32_t v = 0; v < vectors; v++) {
-                const int32_t n = columns - v * W;
-                if (n > 0)
-                    store_first(c + (size_t)r * p->c_row + v * W, t->at[r][v], n < W ? n : W);
-            }
+            for (int32_t v = 0; v < vectors; v++)
+                store_columns(c + (size_t)r * p->c_row + v * W, t->at[r][v], columns - v * W);
 }
 
 INLINE void product_tile(int32_t rows, int32_t vectors, const struct product *p,
@@ -278,9 +286,67 @@ NOINLINE void product_one_few(const struct product *p)
     product_few(1, p, &slice, p->c, p->row_begin, p->row_end - p->row_begin, p->columns);
 }
 
+INLINE bool is_single_row(const struct product *p)
+{
+    return p->width == 4 * W && p->row_end - p->row_begin == 1 && !p->runs && !p->more;
+}
+
+INLINE void product_single_panels(int32_t panels, const struct product *p, int32_t panel)
+{
+    const float *a = p->a + (size_t)p->row_begin * p->a_row, *b = p->b + (size_t)panel * p->b_panel;
+    float *c = p->c + (size_t)p->row_begin * p->c_row + (size_t)panel * p->c_panel;
+    const int32_t columns = p->columns - panel * 4 * W;
+    vec sum[2][4];
+    UNROLL(2)
+    for (int32_t n = 0; n < panels; n++)
+        UNROLL(4)
+        for (int32_t v = 0; v < 4; v++) {
+            if (p->init == PRODUCT_ZERO)
+                sum[n][v] = splat(0.0f);
+            else if (p->init == PRODUCT_BIAS)
+                sum[n][v] = load(b + (size_t)n * p->b_panel - (4 - v) * W);
+            else
+                sum[n][v] = load_columns(c + (size_t)n * p->c_panel + v * W,
+                                         columns - (4 * n + v) * W);
+        }
+    for (int32_t s = 0; s < p->segments; s++) {
+        add_rows(panels, a, p->length, b, p->b_panel, sum, sum);
+        a += s + 1 < p->segments ? p->a_segment : 0;
+        b += (size_t)p->length * 4 * W;
+    }
+    UNROLL(2)
+    for (int32_t n = 0; n < panels; n++)
+        UNROLL(4)
+        for (int32_t v = 0; v < 4; v++)
+            store_columns(c + (size_t)n * p->c_panel + v * W, sum[n][v],
+                          columns - (4 * n + v) * W);
+}
+
+/*
+ * One row of a wide matrix, as in a step of a stream: two panels go together, as the chains of one
+ * would be too few to hide the latency of an addition.
+ */
+NOINLINE void product_single(const struct product *p)
+{
+    for (int32_t begin = p->panel_begin, end = p->panel_end, n; begin < end;) {
+        n = end - begin < 2 ? 1 : 2;
+        const int32_t panel = p->back ? end - n : begin;
+        if (n == 2)
+            product_single_panels(2, p, panel);
+        else
+            product_single_panels(1, p, panel);
+        if (p->back)
+            end -= n;
+        else
+            begin += n;
+    }
+}
+
 static void product(const struct product *p)
 {
-    if (!is_one_tile(p))
+    if (is_single_row(p))
+        product_single(p);
+    else if (!is_one_tile(p))
         product_tiles(p);
     else if (p->few)
         product_one_few(p);

@@ -135,22 +135,16 @@ INLINE void normalise_backward(const struct span *n, const float *normal, const 
 }
 
 /* The gates' inputs of one row where all gates have one norm, each over its own units. */
-INLINE void sum_gates(const struct special *s, float *gates, const float *sums, float *normal,
-                      float *scales)
+INLINE void normalise_gates(const struct special *s, float *gates, float *normal, float *scales)
 {
     const struct span n = gates_span(s);
     vec mean[4], scale[4];
-    for (int32_t p = 0; p < s->panels; p++)
-        for (int32_t g = 0; g < 4; g++)
-            store(normal + (size_t)p * n.panel + g * W,
-                  load(gates + (size_t)p * n.panel + g * W) +
-                      load(sums + (size_t)p * s->sums_panel + g * W));
-    find_moments(&n, normal, s->epsilon, mean, scale, scales);
+    find_moments(&n, gates, s->epsilon, mean, scale, scales);
     for (int32_t p = 0; p < s->panels; p++)
         for (int32_t g = 0; g < 4; g++) {
             const size_t at = (size_t)p * n.panel + (size_t)(g * W);
             const vec v =
-                keep_existing(s->keep, s->panels, p, (load(normal + at) - mean[g]) * scale[g]);
+                keep_existing(s->keep, s->panels, p, (load(gates + at) - mean[g]) * scale[g]);
             store(normal + at, v);
             store(gates + at, v * vector_at(s, s->gain, p, g) +
                                   load(s->bias + (size_t)p * s->bias_panel + g * W));
@@ -158,8 +152,8 @@ INLINE void sum_gates(const struct special *s, float *gates, const float *sums, 
 }
 
 /* The same where the products with x and h have norms of their own, each over all gates. */
-INLINE void sum_products(const struct special *s, float *gates, const float *sums, float *normal,
-                         float *normal_h, float *scales)
+INLINE void normalise_products(const struct special *s, float *gates, const float *sums,
+                               float *normal, float *normal_h, float *scales)
 {
     const struct span x = gates_span(s);
     struct span h = x;
@@ -182,23 +176,16 @@ INLINE void sum_products(const struct special *s, float *gates, const float *sum
         }
 }
 
-/* The gates' inputs of one row, in `gates`. */
-INLINE void special_sum(const struct special *s, int32_t row)
+/* The norms of what the gates read of one row. */
+INLINE void special_norm(const struct special *s, int32_t row)
 {
-    const size_t begin = panel_at(0, 0, row), scales = (size_t)row * SCALES;
-    float *gates = s->gates + begin;
-    const float *sums = s->sums + begin;
+    const size_t begin = panel_at(0, 0, row);
+    float *gates = s->gates + begin, *normal = s->normal + begin;
+    float *scales = s->scales + (size_t)row * SCALES;
     if (s->gain_h >= 0)
-        sum_products(s, gates, sums, s->normal + begin, s->normal_h + begin, s->scales + scales);
-    else if (s->gain >= 0)
-        sum_gates(s, gates, sums, s->normal + begin, s->scales + scales);
+        normalise_products(s, gates, s->sums + begin, normal, s->normal_h + begin, scales);
     else
-        for (int32_t p = 0; p < s->panels; p++)
-            for (int32_t g = 0; g < 4; g++) {
-                const size_t at = (size_t)p * s->gates_panel + (size_t)(g * W);
-                store(gates + at,
-                      load(gates + at) + load(sums + (size_t)p * s->sums_panel + g * W));
-            }
+        normalise_gates(s, gates, normal, scales);
 }
 
 /* i, j, f, and c before its norm and clip. */
@@ -279,7 +266,8 @@ INLINE void special_output(const struct special *s, int32_t row, int32_t p)
 static void special_forward(const struct special *s)
 {
     for (int32_t row = s->row_begin; row < s->row_end; row++) {
-        special_sum(s, row);
+        if (s->gain >= 0)
+            special_norm(s, row);
         for (int32_t p = 0; p < s->panels; p++)
             special_input(s, row, p);
         if (s->norm_c >= 0 || s->cell_clip > 0.0f)
