@@ -143,29 +143,19 @@ static bool gives_dx(const struct direction_state *s, const struct target *dx)
     return s->small && dx && dx->row == s->row;
 }
 
-/* All steps of a plain cell's chunk: dgates from what comes from above and from later steps. */
-static void plain_backward_steps(const struct backward_pass *pass, int32_t direction,
-                                 struct rows dh, struct rows dc, float *dx, struct worker *worker)
+/* What the kernel is given for the steps of a plain cell's chunk, but for whose they are. */
+static struct cell_backward describe_back(const struct backward_pass *pass, int32_t direction,
+                                          struct rows dh, struct rows dc, float *dx)
 {
     const struct mlstm_state *state = pass->state;
-    const struct layout *layout = state->layout;
-    const struct matrix *m = &layout->matrices[layout->direction[direction].kernel];
+    const struct matrix *m = &state->layout->matrices[state->layout->direction[direction].kernel];
     const struct direction_state *s = &state->directions[direction];
     const struct part *part = &m->parts[PART_H];
     const size_t here = (size_t)pass->first * (size_t)state->batch * s->row;
-    struct range row = {0, state->batch}, block = {0, part->blocks};
-    const bool alone = worker->count == 1 || s->small;
-    const bool own_rows = !alone && takes_own_rows(worker, state, &row);
-    if (!alone && !own_rows)
-        worker_share(worker, state->batch, part->blocks, &row, &block);
-    struct cell_backward step = {
+    return (struct cell_backward){
         .batch = state->batch,
         .units = m->panel_units,
         .steps = pass->steps,
-        .row_begin = row.begin,
-        .row_end = row.end,
-        .block_begin = block.begin,
-        .block_end = block.end,
         .panels = m->panels,
         .transposed = pass->stack->transposed + part->offset,
         .block = part->block,
@@ -187,6 +177,27 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
         .dx = dx,
         .transposed_x = pass->stack->transposed + m->parts[PART_X].offset,
     };
+}
+
+/* All steps of a plain cell's chunk: dgates from what comes from above and from later steps. */
+static void plain_backward_steps(const struct backward_pass *pass, int32_t direction,
+                                 struct rows dh, struct rows dc, float *dx, struct worker *worker)
+{
+    const struct mlstm_state *state = pass->state;
+    const struct layout *layout = state->layout;
+    const struct matrix *m = &layout->matrices[layout->direction[direction].kernel];
+    const struct direction_state *s = &state->directions[direction];
+    const struct part *part = &m->parts[PART_H];
+    struct range row = {0, state->batch}, block = {0, part->blocks};
+    const bool alone = worker->count == 1 || s->small;
+    const bool own_rows = !alone && takes_own_rows(worker, state, &row);
+    if (!alone && !own_rows)
+        worker_share(worker, state->batch, part->blocks, &row, &block);
+    struct cell_backward step = describe_back(pass, direction, dh, dc, dx);
+    step.row_begin = row.begin;
+    step.row_end = row.end;
+    step.block_begin = block.begin;
+    step.block_end = block.end;
     if (alone || own_rows) {
         if (own_rows || worker->index == 0)
             plain_steps_back(pass, s->small, &step, 0, pass->steps);
@@ -455,9 +466,9 @@ mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const 
 {
     REQUIRE_POINTER(stack);
     REQUIRE_POINTER(state);
-    REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
-    REQUIRE(!grads || grads->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s",
-            "the gradients are of another stack, or of this one before it got its readout");
+    REQUIRE_SAME_STACK(state, stack, "state is");
+    if (grads)
+        REQUIRE_SAME_STACK(grads, stack, "gradients are");
     REQUIRE(state->window > 0, MLSTM_ERROR_ORDER, "%s",
             "a state for inference (window 0) records nothing to walk back");
     REQUIRE(state->position > 0, MLSTM_ERROR_ORDER, "%s",

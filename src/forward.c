@@ -363,7 +363,7 @@ mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, co
     REQUIRE_POINTER(stack);
     REQUIRE_POINTER(state);
     REQUIRE_POINTER(x);
-    REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
+    REQUIRE_SAME_STACK(state, stack, "state is");
     REQUIRE(!state->whole, MLSTM_ERROR_ORDER, "%s",
             "a bidirectional layer reads whole windows, not steps");
     REQUIRE(state->window == 0 || state->position < state->window, MLSTM_ERROR_ORDER,
@@ -378,7 +378,7 @@ mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const f
     REQUIRE_POINTER(state);
     REQUIRE_POINTER(x);
     REQUIRE(steps >= 1, MLSTM_ERROR_INVALID_ARGUMENT, "steps must be at least 1, got %d", steps);
-    REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
+    REQUIRE_SAME_STACK(state, stack, "state is");
     REQUIRE(state->window == 0 || steps <= state->window - state->position, MLSTM_ERROR_ORDER,
             "the window of %d steps has %d recorded and no room for %d more", state->window,
             state->position, steps);

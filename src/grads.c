@@ -65,8 +65,7 @@ mlstm_status mlstm_grads_add(mlstm_grads *grads, const mlstm_grads *other)
 {
     REQUIRE_POINTER(grads);
     REQUIRE_POINTER(other);
-    REQUIRE(grads->layout == other->layout, MLSTM_ERROR_MISMATCH, "%s",
-            "the gradients are of another stack");
+    REQUIRE_SAME_STACK(grads, other, "gradients are");
     const struct float_mode callers = float_mode_enter();
     grads->layout->kernels->add(grads->values, other->values, grads->layout->count);
     float_mode_leave(callers);

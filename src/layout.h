@@ -137,6 +137,11 @@ size_t param_size(const struct param *param);
     REQUIRE(found, MLSTM_ERROR_NOT_FOUND, "there is no parameter \"%.64s\"", name);                \
     REQUIRE_COUNT(count, param_size(found))
 
+/* Handles that were made of one layout belong together; a readout makes another one. */
+#define REQUIRE_SAME_STACK(handle, other, what)                                                    \
+    REQUIRE((handle)->layout == (other)->layout, MLSTM_ERROR_MISMATCH, "%s",                       \
+            "the " what " of another stack, or of this one before it got its readout")
+
 /* Where the number of a canonical row and column lies in a block. */
 size_t layout_element(const struct layout *layout, const struct param *param, int32_t row,
                       int32_t column);

@@ -100,6 +100,12 @@ static void update_rmsprop(const mlstm_optimizer *o, const struct span *p)
                                                   .epsilon = o->epsilon});
 }
 
+/* What numbers are multiplied by. Infinity would make NaN of the zeros in the padding, for good. */
+static float factor(double value)
+{
+    return (float)fmax(-FLT_MAX, fmin(value, FLT_MAX));
+}
+
 static void update_adam(const mlstm_optimizer *o, const struct span *p)
 {
     o->layout->kernels->adam(&(struct adam){.values = p->values,
@@ -110,7 +116,7 @@ static void update_adam(const mlstm_optimizer *o, const struct span *p)
                                             .count = p->count,
                                             .beta1 = o->beta1,
                                             .beta2 = o->beta2,
-                                            .keep = 1.0f - o->rate * p->decay,
+                                            .keep = factor(1.0f - o->rate * p->decay),
                                             .moment_rate = o->moment_rate,
                                             .grad_rate = o->grad_rate,
                                             .root_scale = o->root_scale,
@@ -120,8 +126,8 @@ static void update_adam(const mlstm_optimizer *o, const struct span *p)
 static void set_adam(mlstm_optimizer *o, double moment_rate, double grad_rate)
 {
     const double correction = 1.0 - pow((double)o->beta2, (double)o->steps);
-    o->moment_rate = (float)moment_rate;
-    o->grad_rate = (float)grad_rate;
+    o->moment_rate = factor(moment_rate);
+    o->grad_rate = factor(grad_rate);
     o->root_scale = (float)(1.0 / sqrt(correction));
 }
 
@@ -159,7 +165,7 @@ static void begin_nadam(mlstm_optimizer *o)
 static void update_lion(const mlstm_optimizer *o, const struct span *p)
 {
     o->layout->kernels->lion(p->values, slot(o, 0, p), p->grads, p->count, o->rate, o->beta1,
-                             o->beta2, 1.0f - o->rate * p->decay);
+                             o->beta2, factor(1.0f - o->rate * p->decay));
 }
 
 static const struct rule rule_sgd = {.update = update_sgd};
@@ -569,10 +575,8 @@ static void update(void *context, struct worker *worker)
     REQUIRE_POINTER(optimizer);                                                                    \
     REQUIRE_POINTER(stack);                                                                        \
     REQUIRE_POINTER(grads);                                                                        \
-    REQUIRE((optimizer)->layout == (stack)->layout, MLSTM_ERROR_MISMATCH, "%s",                    \
-            "the optimizer is of another stack, or of this one before it got its readout");        \
-    REQUIRE((grads)->layout == (stack)->layout, MLSTM_ERROR_MISMATCH, "%s",                        \
-            "the gradients are of another stack, or of this one before it got its readout")
+    REQUIRE_SAME_STACK(optimizer, stack, "optimizer is");                                          \
+    REQUIRE_SAME_STACK(grads, stack, "gradients are")
 
 /* How many threads of the state, if there is one, update so many parameters. */
 static int32_t update_threads(const mlstm_state *state, size_t count)
@@ -614,7 +618,7 @@ mlstm_status mlstm_state_apply_grads(mlstm_state *state, mlstm_optimizer *optimi
 {
     REQUIRE_POINTER(state);
     REQUIRE_UPDATE(optimizer, stack, grads);
-    REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
+    REQUIRE_SAME_STACK(state, stack, "state is");
     apply(optimizer, stack, grads, state);
     return MLSTM_OK;
 }

@@ -6,7 +6,7 @@
 #include "alloc.h"
 #include "cache.h"
 #include "junction.h"
-#include "record.h"
+#include "arrays.h"
 #include "stack.h"
 #include "status.h"
 
@@ -28,9 +28,6 @@
 
 /* Of all steps of a window: int32_t counts them, rounded up to whole tiles or threads, too. */
 #define MAX_ROWS (INT32_MAX - MAX_THREADS)
-
-const char foreign_state[] =
-    "the state is of another stack, or of this one before it got its readout";
 
 static int32_t at_least_one(int32_t a)
 {
@@ -130,23 +127,25 @@ static mlstm_status make_parts(struct mlstm_state *state, const struct mlstm_sta
     state->second_level = cache_bytes(2);
     state->directions = allocate(allocator, (size_t)layout->directions * sizeof *state->directions);
     state->junctions = allocate(allocator, (size_t)layout->layers * sizeof *state->junctions);
-    state->ends = allocate(allocator, (size_t)state->batch * sizeof *state->ends);
-    state->runs = allocate(allocator, run_limit(state) * sizeof *state->runs);
-    state->records = allocate(allocator, record_limit(layout) * sizeof *state->records);
-    if (!state->directions || !state->junctions || !state->ends || !state->runs || !state->records)
+    if (!state->directions || !state->junctions)
         return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s", no_memory);
-    record_lay_out(state, stack, NULL, &arena);
+    arrays_lay_out(state, stack, NULL, &arena);
     if (arena.overflow)
         return fail(MLSTM_ERROR_TOO_LARGE,
                     "mlstm_state_create: the record of batch %d and window %d cannot be addressed",
                     state->batch, state->window);
+    state->ends = allocate(allocator, (size_t)state->batch * sizeof *state->ends);
+    state->runs = allocate(allocator, run_limit(state) * sizeof *state->runs);
+    state->records = allocate(allocator, arrays_record_limit(layout) * sizeof *state->records);
+    if (!state->ends || !state->runs || !state->records)
+        return fail(MLSTM_ERROR_OUT_OF_MEMORY, "%s", no_memory);
     state->arena = allocate(allocator, arena.count * sizeof *state->arena);
     if (!state->arena)
         return fail(MLSTM_ERROR_OUT_OF_MEMORY, "mlstm_state_create: no memory for %zu numbers",
                     arena.count);
     state->arena_count = arena.count;
     arena = (struct arena){0};
-    record_lay_out(state, stack, state->arena, &arena);
+    arrays_lay_out(state, stack, state->arena, &arena);
     /* Last, as it stays with the stack: nothing may fail after it. */
     return state->window > 0 ? stack_need_transposed(stack) : MLSTM_OK;
 }
@@ -276,7 +275,7 @@ size_t mlstm_state_bytes(const mlstm_state *state)
         return 0;
     return sizeof *state + (size_t)state->layout->directions * sizeof *state->directions +
            (size_t)state->layout->layers * sizeof *state->junctions +
-           record_limit(state->layout) * sizeof *state->records +
+           arrays_record_limit(state->layout) * sizeof *state->records +
            (size_t)state->batch * sizeof *state->ends + run_limit(state) * sizeof *state->runs +
            state->arena_count * sizeof *state->arena;
 }
@@ -321,6 +320,7 @@ void state_rewind(struct mlstm_state *state, int32_t keep)
         state->ends[b] = state->ends[b] > shift ? state->ends[b] - shift : 0;
     state->step += (uint32_t)shift;
     state->position = keep;
+    state->learned = false;
 }
 
 void state_find_runs(struct mlstm_state *state, int32_t first, int32_t steps)
@@ -353,7 +353,6 @@ static void begin_window(struct mlstm_state *state, int32_t keep)
     state_rewind(state, keep);
     state->backward_done = false;
     state->final_given = false;
-    state->learned = false;
 }
 
 /* As begin_window, where c and h are about to be replaced. */
@@ -362,6 +361,7 @@ static void begin_anew(struct mlstm_state *state)
     state->step += (uint32_t)state->position;
     state->position = 0;
     state->limited = false;
+    state->learned = false;
     begin_window(state, 0);
 }
 
@@ -456,7 +456,7 @@ mlstm_status mlstm_state_begin_sequence(const mlstm_stack *stack, mlstm_state *s
 {
     REQUIRE_POINTER(stack);
     REQUIRE_POINTER(state);
-    REQUIRE(state->layout == stack->layout, MLSTM_ERROR_MISMATCH, "%s", foreign_state);
+    REQUIRE_SAME_STACK(state, stack, "state is");
     zero(state);
     for (int32_t i = 0; i < state->layout->directions; i++) {
         const struct direction *d = &state->layout->direction[i];
@@ -557,6 +557,7 @@ mlstm_status mlstm_state_set_layer(mlstm_state *state, int32_t layer, const floa
     REQUIRE_POINTER(state);
     REQUIRE_LAYER(state, layer);
     begin_window(state, 0);
+    state->learned = false;
     const struct layer *l = &state->layout->layer[layer];
     for (int32_t d = l->first; d < l->first + l->directions; d++) {
         set_direction(state, d, c, h);

@@ -180,7 +180,4 @@ void state_find_runs(struct mlstm_state *state, int32_t first, int32_t steps);
 void state_clear_ended(const struct mlstm_state *state, int32_t first, int32_t steps, float *values,
                        size_t row);
 
-/* What is said where state and stack do not belong together. */
-extern const char foreign_state[];
-
 #endif

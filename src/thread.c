@@ -192,20 +192,20 @@ static void end_helpers(struct team *team, int32_t threads)
         pthread_join(team->helpers[i].thread, NULL);
 }
 
-/* Signals that a thread gets for what it has done itself. */
-static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+/* Signals for what a thread does itself: its faults, and its time, which profilers count. */
+static const int own_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPROF};
 
 /* 0, or the error of the first that could not be started, after the others have ended. */
 static int start_helpers(struct team *team)
 {
     /*
      * The application's signals are for its own threads; but where faults are blocked, its handlers
-     * never know.
+     * never know, and of the time that helpers take, profilers blame its threads.
      */
     sigset_t blocked, before;
     sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-        sigdelset(&blocked, faults[i]);
+    for (size_t i = 0; i < sizeof own_signals / sizeof *own_signals; i++)
+        sigdelset(&blocked, own_signals[i]);
     int error = pthread_sigmask(SIG_SETMASK, &blocked, &before);
     if (error)
         return error;

@@ -814,6 +814,31 @@ static void nan_leaves_no_trace(void **state)
     }
 }
 
+/* Nor do rates whose updates go beyond float32, once the parameters and slots are taken back. */
+static void rates_leave_no_trace(void **state)
+{
+    (void)state;
+    static const struct shape s = {2, 2, 2, {5, 3, 33}, 0, 0, 1};
+    struct model *m = new_model(&s, 4);
+    struct results *clean = new_results(&s), *got = new_results(&s);
+    mlstm_optimizer *made[4];
+    assert_ok(mlstm_adam_create(m->stack, 1e38f, 0.9f, 0.999f, 1e-8f, &made[0]));
+    assert_ok(mlstm_adamw_create(m->stack, 1e38f, 0.9f, 0.999f, 1e-8f, 1e38f, &made[1]));
+    assert_ok(mlstm_nadam_create(m->stack, 1e38f, 0.9f, 0.999f, 1e-8f, 0.004f, &made[2]));
+    assert_ok(mlstm_lion_create(m->stack, 1e38f, 0.9f, 0.99f, 1e38f, &made[3]));
+    run_model(m, m->state, m->grads, clean);
+    for (size_t i = 0; i < COUNT(made); i++) {
+        assert_ok(mlstm_apply_grads(made[i], m->stack, m->grads));
+        set_params(m->stack, m->params);
+        run_model(m, m->state, m->grads, got);
+        assert_same_results(&s, got, clean);
+        mlstm_optimizer_destroy(made[i]);
+    }
+    free_results(clean);
+    free_results(got);
+    free_model(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -823,6 +848,7 @@ int main(void)
         cmocka_unit_test(updates_reach_the_passes), cmocka_unit_test(training_is_resumed),
         cmocka_unit_test(a_product_is_resumed),     cmocka_unit_test(the_last_step),
         cmocka_unit_test(zero_gradients),           cmocka_unit_test(nan_leaves_no_trace),
+        cmocka_unit_test(rates_leave_no_trace),
         cmocka_unit_test(a_constant_gradient_centered),
         cmocka_unit_test(weights_decay_by_name),    cmocka_unit_test(frozen_parameters_stay),
         cmocka_unit_test(one_by_one_is_all_at_once), cmocka_unit_test(settings_can_be_asked),

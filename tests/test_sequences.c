@@ -520,8 +520,24 @@ static void sequences_begin_as_learned(struct subject *p)
         m->shape.begins = 1;
         run_model(m, m->state, m->grads, p->whole);
         check_learned_gradient(m, p->whole, 1);
+        /* Windows that begin before the first step begin with the same state. */
+        begin_model(m, m->state);
+        assert_ok(mlstm_state_begin_window(m->state));
+        assert_ok(mlstm_state_keep_steps(m->state, 0));
+        assert_ok(mlstm_forward(m->stack, m->state, m->x, p->s.steps, NULL));
+        assert_ok(mlstm_state_set_final_grad(m->state, m->dfinal_state, state_numbers(&p->s)));
+        assert_ok(mlstm_grads_zero(m->grads));
+        assert_ok(mlstm_backward(m->stack, m->state, m->dy, m->dh_top, m->dc_top, NULL, m->grads));
+        check_learned_gradient(m, p->whole, 1);
         /* In the next window, these parameters have no part. */
         assert_ok(mlstm_state_begin_window(m->state));
+        assert_ok(mlstm_forward(m->stack, m->state, m->x, p->s.steps, NULL));
+        assert_ok(mlstm_grads_zero(m->grads));
+        assert_ok(mlstm_backward(m->stack, m->state, m->dy, NULL, NULL, NULL, m->grads));
+        check_learned_gradient(m, p->whole, 0);
+        /* Nor where c or h of a layer was set. */
+        begin_model(m, m->state);
+        assert_ok(mlstm_state_set_layer(m->state, 0, NULL, NULL));
         assert_ok(mlstm_forward(m->stack, m->state, m->x, p->s.steps, NULL));
         assert_ok(mlstm_grads_zero(m->grads));
         assert_ok(mlstm_backward(m->stack, m->state, m->dy, NULL, NULL, NULL, m->grads));

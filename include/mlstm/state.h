@@ -95,9 +95,8 @@ MLSTM_API mlstm_status mlstm_state_zero(mlstm_state *state);
 
 /**
  * As ::mlstm_state_zero, but layers with a learned state begin with theirs, the same for all rows.
- * In the window that begins here, and in no later one, ::mlstm_backward adds to the gradients of
- * these parameters. ::mlstm_state_set_layer, ::mlstm_state_keep_steps and
- * ::mlstm_state_set_training begin a later one.
+ * As long as the window begins with that state, ::mlstm_backward adds to the gradients of these
+ * parameters: until recorded steps are forgotten, or c and h are set.
  *
  * @param stack read as in a pass
  * @retval MLSTM_ERROR_MISMATCH the state was made from another stack

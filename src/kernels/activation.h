@@ -9,8 +9,8 @@
  * large number to y rounds it to n and leaves n in the low bits.
  */
 
-#ifndef ACTIVATION_H
-#define ACTIVATION_H
+#ifndef KERNELS_ACTIVATION_H
+#define KERNELS_ACTIVATION_H
 
 #include "simd.h"
 #if W == 16

@@ -2,8 +2,8 @@
 
 /* What AVX-512 looks up in two registers for its activations. */
 
-#ifndef ACTIVATION_TABLES_H
-#define ACTIVATION_TABLES_H
+#ifndef KERNELS_ACTIVATION_TABLES_H
+#define KERNELS_ACTIVATION_TABLES_H
 
 #define TANH_STEPS 3.5f
 #define TANH_LAST 31

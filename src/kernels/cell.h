@@ -8,8 +8,8 @@
  * the U units of W / U rows, whose gates have to change places first.
  */
 
-#ifndef CELL_H
-#define CELL_H
+#ifndef KERNELS_CELL_H
+#define KERNELS_CELL_H
 
 #include <stdbool.h>
 

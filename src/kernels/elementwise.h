@@ -2,8 +2,8 @@
 
 /* Updates and sums over whole parameter blocks: all of one layout, so no order matters. */
 
-#ifndef ELEMENTWISE_H
-#define ELEMENTWISE_H
+#ifndef KERNELS_ELEMENTWISE_H
+#define KERNELS_ELEMENTWISE_H
 
 #include "activation.h"
 

@@ -2,8 +2,8 @@
 
 /* Masks of dropout and zoneout: Philox 4x32-10, as in random.c, W counters at a time. */
 
-#ifndef MASK_H
-#define MASK_H
+#ifndef KERNELS_MASK_H
+#define KERNELS_MASK_H
 
 #include "kernels.h"
 #include "simd.h"

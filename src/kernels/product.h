@@ -2,8 +2,8 @@
 
 /* Products with panels outside the recurrence, and the gradients of panel matrices. */
 
-#ifndef PRODUCT_H
-#define PRODUCT_H
+#ifndef KERNELS_PRODUCT_H
+#define KERNELS_PRODUCT_H
 
 #include <stdbool.h>
 

@@ -2,8 +2,8 @@
 
 /* Element by element on rows of arrays, the caller's too, which end where they end. */
 
-#ifndef ROWS_H
-#define ROWS_H
+#ifndef KERNELS_ROWS_H
+#define KERNELS_ROWS_H
 
 #include "kernels.h"
 #include "simd.h"

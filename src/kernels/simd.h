@@ -5,8 +5,8 @@
  * by the file of each instruction set after it has defined W.
  */
 
-#ifndef SIMD_H
-#define SIMD_H
+#ifndef KERNELS_SIMD_H
+#define KERNELS_SIMD_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 
 /* One row of numbers, each of which is spread over a vector, times rows of one panel or of two. */
 
-#ifndef SINGLE_H
-#define SINGLE_H
+#ifndef KERNELS_SINGLE_H
+#define KERNELS_SINGLE_H
 
 #include "simd.h"
 

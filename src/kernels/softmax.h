@@ -6,8 +6,8 @@
  * gathering at all.
  */
 
-#ifndef SOFTMAX_H
-#define SOFTMAX_H
+#ifndef KERNELS_SOFTMAX_H
+#define KERNELS_SOFTMAX_H
 
 #include <math.h>
 

@@ -5,8 +5,8 @@
  * as normalisation does, so rows are what threads share.
  */
 
-#ifndef SPECIAL_H
-#define SPECIAL_H
+#ifndef KERNELS_SPECIAL_H
+#define KERNELS_SPECIAL_H
 
 #include <stdbool.h>
 

@@ -5,8 +5,8 @@
  * constants wherever these functions are inlined.
  */
 
-#ifndef TILE_H
-#define TILE_H
+#ifndef KERNELS_TILE_H
+#define KERNELS_TILE_H
 
 #include "simd.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "record.h"
+#include "arrays.h"
 
 #include <assert.h>
 
@@ -46,12 +46,21 @@ static void add_record(struct mlstm_state *state, float *values, size_t step, in
 }
 
 /* [steps, B, row]. Vectors may reach beyond the last row. */
+static float *take_batches(struct plan *plan, size_t steps, size_t row)
+{
+    const size_t beyond = (size_t)plan->state->layout->kernels->width;
+    size_t rows;
+    if (__builtin_mul_overflow(steps, (size_t)plan->state->batch, &rows) ||
+        __builtin_add_overflow(rows, beyond, &rows))
+        rows = SIZE_MAX;
+    return take(plan, rows, row, 1);
+}
+
+/* The same, of which a window's steps begin with the first. */
 static float *take_rows(struct plan *plan, int32_t steps, size_t row)
 {
-    struct mlstm_state *state = plan->state;
-    const size_t batch = (size_t)state->batch, w = (size_t)state->layout->kernels->width;
-    float *values = take(plan, (size_t)steps * batch + w, row, 1);
-    add_record(state, values, batch * row, 1, 0);
+    float *values = take_batches(plan, (size_t)steps, row);
+    add_record(plan->state, values, (size_t)plan->state->batch * row, 1, 0);
     return values;
 }
 
@@ -148,6 +157,29 @@ static int32_t takes_turns(const struct mlstm_state *state, const struct matrix 
     return weight_bytes(m) > state->first_level / 4 * 3;
 }
 
+/* What the forward kernel is given at every step. */
+static struct cell_forward describe_forward(const struct mlstm_state *state,
+                                            const struct mlstm_stack *stack,
+                                            const struct direction *d,
+                                            const struct direction_state *s)
+{
+    const struct matrix *m = &state->layout->matrices[d->kernel];
+    return (struct cell_forward){
+        .kernel = stack->params + m->offset,
+        .forget_bias = state->layout->layer[d->layer].options.forget_bias,
+        .batch = state->batch,
+        .input = m->parts[PART_X].rows,
+        .hidden = m->units,
+        .units = m->panel_units,
+        .together = panels_together(state, m),
+        .turns = takes_turns(state, m),
+        .gates_panel = s->gates_panel,
+        .row = s->row,
+        .row_end = state->batch,
+        .panel_end = m->panels,
+    };
+}
+
 static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack, int32_t index)
 {
     struct mlstm_state *state = plan->state;
@@ -171,29 +203,16 @@ static void lay_out_direction(struct plan *plan, const struct mlstm_stack *stack
     s->h_carry_row = layer->options.projection ? round_up(outputs, 4 * w) : s->carry_row;
     s->gates_step = s->small ? round_up(batch * (size_t)m->width, 4 * w) : batch * (size_t)m->width;
     s->gates_panel = s->gates_step * slots + (size_t)m->width;
-    s->c = take(plan, slots * batch + batch + w, s->row, 1);
-    s->h = take(plan, slots * batch + batch + w, s->h_row, 1);
-    s->forward = (struct cell_forward){
-        .kernel = stack->params + m->offset,
-        .forget_bias = layer->options.forget_bias,
-        .batch = state->batch,
-        .input = m->parts[PART_X].rows,
-        .hidden = m->units,
-        .units = m->panel_units,
-        .together = panels_together(state, m),
-        .turns = takes_turns(state, m),
-        .gates_panel = s->gates_panel,
-        .row = s->row,
-        .row_end = state->batch,
-        .panel_end = m->panels,
-    };
+    s->c = take_batches(plan, slots + 1, s->row);
+    s->h = take_batches(plan, slots + 1, s->h_row);
+    s->forward = describe_forward(state, stack, d, s);
     if (state->window > 0) {
         s->gates = take_gates(plan, s, m);
         s->tanh_c = take_steps(plan, s->row);
-        s->dc_final = take(plan, batch + w, s->carry_row, 1);
-        s->dh_final = take(plan, batch + w, s->h_carry_row, 1);
-        s->dc_carry = take(plan, batch + w, s->carry_row, 1);
-        s->dh_carry = take(plan, batch + w, s->h_carry_row, 1);
+        s->dc_final = take_batches(plan, 1, s->carry_row);
+        s->dh_final = take_batches(plan, 1, s->h_carry_row);
+        s->dc_carry = take_batches(plan, 1, s->carry_row);
+        s->dh_carry = take_batches(plan, 1, s->h_carry_row);
     }
     if (s->special)
         lay_out_special(plan, s, d, &layer->options);
@@ -344,7 +363,7 @@ static int32_t smaller(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
-void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, float *base,
+void arrays_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, float *base,
                     struct arena *arena)
 {
     struct plan plan = {state, base, arena};
@@ -368,13 +387,13 @@ void record_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     lay_out_shared(&plan);
     if (base)
         describe_readout(state, stack);
-    assert((size_t)state->record_count <= record_limit(state->layout));
+    assert((size_t)state->record_count <= arrays_record_limit(state->layout));
 }
 
 /* Of a direction gates, tanh_c and what lay_out_special takes; of a layer lay_out_junction's. */
 enum { DIRECTION_RECORDS = 10, LAYER_RECORDS = 6 };
 
-size_t record_limit(const struct layout *layout)
+size_t arrays_record_limit(const struct layout *layout)
 {
     return DIRECTION_RECORDS * (size_t)layout->directions + LAYER_RECORDS * (size_t)layout->layers +
            1;
