@@ -35,26 +35,28 @@ extern "C" {
  *     x~ = dropout(x),  h~ = dropout(h)                  mlstm_cell_set_dropout,
  *                                                        mlstm_cell_set_recurrent_dropout
  *     a  = x~ @ kernel_x + h~ @ kernel_h + bias          mlstm_cell_set_biases
- *        or norm(...) of the products, + bias            mlstm_cell_set_norm
+ *        or the norm of these products, + bias           mlstm_cell_set_norm
  *     i  = sigmoid(a_i + peephole_i * c)                 mlstm_cell_set_peepholes
  *     f  = sigmoid(a_f + peephole_f * c + forget_bias)   or 1 - i: mlstm_cell_set_coupled
  *     j  = dropout(tanh(a_j))                            mlstm_cell_set_recurrent_dropout
- *     c~ = clip(norm(c * f + i * j))                     mlstm_cell_set_norm, _set_cell_clip
+ *     c~ = clip(norm_gates(c * f + i * j))               mlstm_cell_set_norm, _set_cell_clip
  *     o  = sigmoid(a_o + peephole_o * c~)
- *     h^ = clip((tanh(c~) * o) @ projection)             mlstm_cell_set_projection,
- *                                                        mlstm_cell_set_projection_clip
+ *     h^ = clip((tanh(norm_products(c~)) * o)            mlstm_cell_set_norm, _set_projection,
+ *               @ projection)                            mlstm_cell_set_projection_clip
  *     c' = zoneout(c, c~),  h' = zoneout(h, h^)          mlstm_cell_set_zoneout
  *     y  = h', or with what the layer read:              mlstm_cell_set_skip, _set_bidirectional
+ *
+ * `norm_gates` is there with ::MLSTM_NORM_GATES alone, `norm_products` with ::MLSTM_NORM_PRODUCTS
+ * alone: there the state keeps a c that is not normalised.
  *
  * Letters: `I` inputs, `H` hidden units, `P` numbers in h: the projection's, or H without one; `D`
  * numbers in y: P, or 2P where both directions are concatenated; `C` numbers in the c beside it: H,
  * or 2H there.
  *
- * An option takes part in a pass at once and costs nothing where it is not set. Those that are
- * random (dropout, zoneout) are at work in a state whose training behaviour is on, see
- * `mlstm_state_set_training`. Every function here that sets one fails with
- * ::MLSTM_ERROR_INVALID_ARGUMENT for `cell` NULL or a number out of its range, and with
- * ::MLSTM_ERROR_OWNED once a stack has taken the cell: its options are settled then.
+ * An option that is not set costs nothing. Those that are random (dropout, zoneout) are at work in
+ * a state whose training behaviour is on, see `mlstm_state_set_training`. Every function here that
+ * sets one fails with ::MLSTM_ERROR_INVALID_ARGUMENT for `cell` NULL or a number out of its range,
+ * and with ::MLSTM_ERROR_OWNED once a stack has taken the cell: its options are settled then.
  * ::mlstm_cell_set_projection can also fail with ::MLSTM_ERROR_TOO_LARGE.
  *
  * @{ */
@@ -84,7 +86,12 @@ MLSTM_API mlstm_status mlstm_cell_create_with_allocator(const mlstm_allocator *a
                                                         int32_t input_size, int32_t hidden_size,
                                                         mlstm_cell **cell);
 
-/** Frees a cell that no stack has taken. NULL, and a cell that a stack owns, are left alone. */
+/**
+ * Frees a cell that no stack has taken. NULL, and a cell whose stack has not been freed yet, are
+ * left alone: on the way out of an error a program may free all cells, taken or not, before
+ * ::mlstm_stack_destroy. After that the pointers to the cells that the stack had taken must not be
+ * used any more, not even here.
+ */
 MLSTM_API void mlstm_cell_destroy(mlstm_cell *cell);
 
 /**
@@ -303,24 +310,31 @@ MLSTM_API float mlstm_cell_cell_clip(const mlstm_cell *cell);
 MLSTM_API int32_t mlstm_cell_coupled(const mlstm_cell *cell);
 
 /**
- * The layer normalisation, one of ::mlstm_norm; 0 for NULL.
+ * The layer normalisation, one of ::mlstm_norm; 0 for NULL, which leaves `epsilon` alone.
  *
- * @param[out] epsilon the epsilon; NULL where it is not wanted
+ * @param[out] epsilon the epsilon; in a cell without a norm, that of the last one that was set, or
+ *                     1e-5. NULL where it is not wanted
  */
 MLSTM_API int32_t mlstm_cell_norm(const mlstm_cell *cell, float *epsilon);
 
-/** The rates of zoneout of c and h, each NULL where it is not wanted; 0 where there is none. */
+/**
+ * The rates of zoneout of c and h, 0 where there is none.
+ *
+ * @param[out] c_rate,h_rate each NULL where it is not wanted
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT `cell` is NULL; both are left alone
+ */
 MLSTM_API mlstm_status mlstm_cell_zoneout(const mlstm_cell *cell, float *c_rate, float *h_rate);
 
 /**
- * The rate of dropout, 0 where there is none; 0 for NULL.
+ * The rate of dropout, 0 where there is none; 0 for NULL, which leaves `mask` alone.
  *
  * @param[out] mask one of ::mlstm_mask; NULL where it is not wanted
  */
 MLSTM_API float mlstm_cell_dropout(const mlstm_cell *cell, int32_t *mask);
 
 /**
- * The rate of recurrent dropout, 0 where there is none; 0 for NULL.
+ * The rate of recurrent dropout, 0 where there is none; 0 for NULL, which leaves `what` and `mask`
+ * alone.
  *
  * @param[out] what one of ::mlstm_recurrent_dropout; NULL where it is not wanted
  * @param[out] mask one of ::mlstm_mask; NULL where it is not wanted

@@ -66,8 +66,9 @@ MLSTM_API mlstm_status mlstm_grads_norm(const mlstm_grads *grads, float *norm);
  * `max_norm` (Pascanu et al. 2013; TensorFlow's `clip_by_global_norm`).
  *
  * @param max_norm   above 0
- * @param[out] norm  the norm before; NULL where it is not wanted
- * @retval MLSTM_ERROR_NOT_FINITE the norm is NaN or infinite; the gradients are as before
+ * @param[out] norm  the norm before, as ::mlstm_grads_norm gives it: infinite where it is beyond
+ *                   float32. NULL where it is not wanted
+ * @retval MLSTM_ERROR_NOT_FINITE a gradient is NaN or infinite; all are as before
  */
 MLSTM_API mlstm_status mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm, float *norm);
 
@@ -76,8 +77,8 @@ MLSTM_API mlstm_status mlstm_grads_clip_norm(mlstm_grads *grads, float max_norm,
  * one (TensorFlow's `clip_by_norm`).
  *
  * @param max_norm above 0
- * @retval MLSTM_ERROR_NOT_FINITE a norm is NaN or infinite; the sentence names the parameter, and
- *         all gradients are as before
+ * @retval MLSTM_ERROR_NOT_FINITE a gradient is NaN or infinite; the sentence names the parameter,
+ *         and all are as before
  */
 MLSTM_API mlstm_status mlstm_grads_clip_param_norm(mlstm_grads *grads, float max_norm);
 
@@ -115,9 +116,13 @@ MLSTM_API mlstm_status mlstm_grads_set(mlstm_grads *grads, const char *name, con
 /**
  * The block itself, for what is done to all gradients alike, such as a sum over processes.
  *
- * Its order is the kernels' own and may differ between machines with different instruction sets;
- * some of its numbers are padding, which is 0 and has to stay so: what would change a 0 (noise,
- * say) belongs into ::mlstm_grads_get and ::mlstm_grads_set.
+ * Its order is the kernels' own. Stacks made alike have the same one wherever ::mlstm_isa is the
+ * same, with the same build of the library. Where processes on different processors add up theirs,
+ * set the environment variable `MLSTM_ISA` alike in all of them, to what each processor has, or use
+ * ::mlstm_grads_get and ::mlstm_grads_set.
+ *
+ * Some of the numbers are padding, which is 0 and has to stay so: what would change a 0 (noise,
+ * say) belongs in ::mlstm_grads_get and ::mlstm_grads_set.
  *
  * @param[out] data  good until the gradients are freed
  * @param[out] count floats in it

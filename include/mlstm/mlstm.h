@@ -34,28 +34,43 @@
  *   float32. Sizes are `int32_t`, counts of array elements `size_t`.
  * - **Errors.** Every function that can fail returns an ::mlstm_status. On anything but ::MLSTM_OK,
  *   ::mlstm_last_error gives a sentence with the offending values, and nothing that the caller can
- *   see has changed: no handle, no parameter, no output array. The library never prints, exits or
- *   aborts. Functions that return a size or a pointer answer 0 or NULL where a handle is NULL.
+ *   see has changed: no handle, no parameter, no output array (but for the name that
+ *   ::mlstm_grads_check finds). The library never prints, exits or aborts. Functions that return a
+ *   size or a pointer answer 0 or NULL where a handle is NULL.
+ * - **Statuses.** Four errors mean the same everywhere, and are not always listed at a function:
+ *   ::MLSTM_ERROR_INVALID_ARGUMENT for NULL where the text does not allow it, and for a number out
+ *   of its range; ::MLSTM_ERROR_MISMATCH for a handle of another stack, and for a `count` that is
+ *   not that of the parameter or state; ::MLSTM_ERROR_NOT_FOUND for a name that is not there;
+ *   ::MLSTM_ERROR_OUT_OF_MEMORY from every `_create`. What else a function may return, and what
+ *   else one of these means, is said at the function or its group.
  * - **Arrays** of the caller are only read or written during the call; the library keeps no pointer
  *   to them. Inputs and outputs of one call must not overlap unless the function says so. NaN and
  *   infinity in them are data, not errors: they pass through as arithmetic has it.
- * - **Floating point.** Numbers below 1.2e-38 (denormals) count as 0, and results that small become
- *   0, so nothing is slow; as settings that must not be negative, such as a clip, they are refused.
- *   Rounding is to nearest. The caller's rounding, traps and flags are as before after every call,
- *   but that the flag "inexact" may be raised.
+ * - **Floating point.** Numbers closer to 0 than 1.2e-38 (denormals) count as 0 in arrays, and
+ *   results as small become 0: arithmetic with them is slow. A setting of a cell, an optimizer, a
+ *   loss or of clipping that must be positive, or positive or 0, is refused if it is one. Rounding
+ *   is to nearest. A call leaves the caller's rounding, traps and flags as they were, except that
+ *   it may raise the flag "inexact".
  * - **Ownership.** What `mlstm_X_create` makes, `mlstm_X_destroy` frees; it takes NULL. A stack
  *   takes over its cells. States, gradients and optimizers belong to the stack that they were made
  *   from (every function refuses those of another stack), but may be freed before or after it.
  * - **Memory.** It is allocated by `_create`, ::mlstm_stack_set_readout and
  *   ::mlstm_state_set_threads, and for a while by ::MLSTM_ORTHOGONAL; never by a forward, backward
  *   or update call.
+ * - **Real time.** With one thread, which is what a new state has, a forward or step call that
+ *   succeeds takes no lock, allocates nothing and makes no system call, and the library's memory
+ *   that it touches was written when it was made. With several threads it may sleep, and makes
+ *   system calls. On x86-64 a short call that meets a denormal may compute its steps twice, the
+ *   first time slowly: one of 65536 calls over a state at most, and none where the caller's own
+ *   floating-point mode makes denormals 0.
  * - **Threads.** Different handles may be used from different threads at the same time. One handle
  *   may not, with one exception that matters: any number of threads may read one stack (`const
  *   mlstm_stack *`), each with a state and gradients of its own, while nobody changes its
  *   parameters.
  * - **Reproducibility.** The same calls with the same inputs give the same bits on the same machine
- *   and build, whatever the number of threads. A seed gives the same initial weights everywhere,
- *   normal and orthogonal ones as far as `log` and `cos` do.
+ *   and build, whatever the number of threads. Uniform initial weights of a seed are the same on
+ *   every machine; normal and orthogonal ones may differ in their last bits, as `log` and `cos` do
+ *   between C libraries.
  */
 
 #include <mlstm/allocator.h>

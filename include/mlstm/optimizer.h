@@ -23,7 +23,8 @@ extern "C" {
 /** @defgroup optimizer Optimizers
  *
  * An optimizer is an update rule with its settings and its slots: numbers that it keeps for every
- * parameter. Each rule is exactly that of the framework that its function names.
+ * parameter. Each rule is that of the framework that its function names; where it differs, its text
+ * says so.
  *
  * @{ */
 
@@ -74,10 +75,12 @@ MLSTM_API mlstm_status mlstm_adagrad_create(const mlstm_stack *stack, float rate
  *     m  = momentum * m + rate * g / sqrt(r + epsilon)
  *     v -= m
  *
- * and centered (Graves 2013), where rounding may not make the difference negative:
+ * and centered (Graves 2013):
  *
  *     a  = decay * a + (1 - decay) * g
  *     m  = momentum * m + rate * g / sqrt(r - a * a + epsilon)
+ *
+ * where, unlike in TensorFlow, `r - a * a` counts as 0 if rounding makes it negative.
  *
  * Its slots are "rms" (r), 1 at first, and "momentum" (m) and, centered, "mg" (a), 0 at first.
  *

@@ -64,10 +64,10 @@ MLSTM_API mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *stat
  * Walks the recorded steps back to the beginning of the window (backpropagation through time) and
  * adds the gradient of every parameter to `grads`.
  *
- * The loss is whatever function of y, and of h and c of the top layer, the given gradients belong
- * to; each may be NULL for none. They add up. ::mlstm_state_set_final_grad adds the part that comes
- * in through the last state, and ::mlstm_state_get_initial_grad reads what leaves through the
- * first.
+ * The loss may be any function of y, and of h and c of the top layer; `dy`, `dh_top` and `dc_top`
+ * are its gradients with respect to these. What comes from the three is added up, and NULL counts
+ * as 0. ::mlstm_state_set_final_grad adds the part that comes in through the last state, and
+ * ::mlstm_state_get_initial_grad reads what leaves through the first.
  *
  * The record is not changed, so several backward passes may walk one window. The parameters must be
  * those that the forward pass used, except for steps that ::mlstm_state_keep_steps kept.

@@ -65,8 +65,9 @@ MLSTM_API float mlstm_schedule_warmup(float rate, int64_t step, int64_t steps, f
 /**
  * The loss scale of the next window (Micikevicius et al. 2018), by the rule of PyTorch's
  * `GradScaler`: `scale * backoff` after gradients that were not finite, but at least 2^-126;
- * `scale * growth` after `period` windows in a row whose were, unless that is above 2^126; and
- * otherwise `scale`. So neither the scale nor `1 / scale` is a denormal, which would count as 0.
+ * `scale * growth` after `period` windows in a row with finite gradients, unless that is above
+ * 2^126; and otherwise `scale`. So neither the scale nor `1 / scale` is a denormal, which would
+ * count as 0.
  *
  * Numbers below 1.2e-38 count as 0, also gradients on their way through time and layers. Where a
  * loss is so small that many are lost, its gradient `dy` is multiplied by a scale before

@@ -101,7 +101,12 @@ enum mlstm_initializer {
  * Makes a stack of the given layers, all parameters 0, without a readout.
  *
  * On success the stack owns the cells: their pointers stay good for reading until the stack is
- * freed, and must not be freed by the caller. On failure all of them are still the caller's.
+ * freed, which frees the cells too, and must not be used after that. On failure all of them are
+ * still the caller's. ::mlstm_cell_destroy leaves the cells of a stack alone, so one way out serves
+ * for every error, with pointers that were NULL at first:
+ *
+ *     mlstm_cell_destroy(cells[0]);       and so on, whether the stack has taken them or not
+ *     mlstm_stack_destroy(stack);         last
  *
  * @param cells       `count` cells, bottom first; cell `l+1` has the input size that is the output
  *                    size of cell `l`
@@ -157,8 +162,8 @@ MLSTM_API int32_t mlstm_stack_output_size(const mlstm_stack *stack);
  * ::MLSTM_ZEROS: gains and highway biases 1, everything else 0.
  *
  * A value depends on the seed, the parameter's index and the element's place in canonical layout
- * alone (Philox 4x32-10, Salmon et al. 2011), so a seed gives the same weights on every machine;
- * those that are not uniform up to the last bits of its mathematical library.
+ * alone (Philox 4x32-10, Salmon et al. 2011). Uniform weights are the same on every machine; normal
+ * and orthogonal ones may differ in their last bits, as `log` and `cos` do between C libraries.
  *
  * @param initializer ::MLSTM_ZEROS, ::MLSTM_GLOROT_UNIFORM, ::MLSTM_GLOROT_NORMAL,
  *                    ::MLSTM_HE_UNIFORM, ::MLSTM_HE_NORMAL, or ::MLSTM_ORTHOGONAL with gain 1; the

@@ -28,14 +28,21 @@ extern "C" {
  *
  * Nothing happens to c and h behind the caller's back: each step moves them on, ::mlstm_state_set,
  * ::mlstm_state_set_layer, ::mlstm_state_zero and ::mlstm_state_begin_sequence replace them,
- * ::mlstm_state_begin_window keeps them. Truncated backpropagation
- * over windows of T steps is therefore:
+ * ::mlstm_state_begin_window keeps them. Truncated backpropagation over windows of T steps is
+ * therefore:
  *
  *     mlstm_state_zero(state);                        once for each sequence
  *     for each window:
  *         mlstm_state_begin_window(state);            keep c and h, forget the recorded steps
  *         mlstm_forward(stack, state, x, T, y);       record T steps
  *         mlstm_backward(stack, state, ..., grads);   back to the start of the window, no further
+ *
+ * A batch of sequences of different lengths begins with these calls, in this order; its windows are
+ * as above:
+ *
+ *     mlstm_state_set_training(state, 1, seed);       where there is dropout or zoneout: new masks
+ *     mlstm_state_begin_sequence(stack, state);       or mlstm_state_zero; both end earlier lengths
+ *     mlstm_state_set_lengths(state, lengths, B);     so it comes after them
  *
  * @{ */
 
@@ -44,7 +51,8 @@ typedef struct mlstm_state mlstm_state;
 
 /**
  * Makes a state with c and h 0 and nothing recorded. All memory that passes over it will need is
- * allocated here.
+ * allocated here. The first state with a window also gives its stack a transposed copy of the
+ * matrices, about as large as these, which stays until the stack is freed or gets another readout.
  *
  * @param stack       read as in a pass: not while another thread changes its parameters. May be
  *                    freed before the state
@@ -67,19 +75,24 @@ MLSTM_API mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batc
 MLSTM_API void mlstm_state_destroy(mlstm_state *state);
 
 /**
- * Sets how many threads passes over this state and ::mlstm_state_apply_grads use; at first 1.
+ * Sets how many threads passes over this state and ::mlstm_state_apply_grads may use; 1 in a new
+ * state. Results have the same bits for every number.
  *
- * The calling thread is one of them; the others are started here, sleep between passes, and end
- * with the state. Results have the same bits for every number. Passes that are no faster with
- * several, being small, or since the system lets them run where they share no cache, or beside
- * other programs, run on the calling thread: a few are timed with the others and a few without, and
- * the next ones go the faster way. More threads than the calling one may use processors, which this
- * call counts, gain nothing. In a child process after `fork` the state runs on the calling thread
- * until this is called again.
+ * The calling thread is one of them. The others, its helpers, are started here and end with the
+ * state. After a pass they look for the next one for 50 microseconds, or less where there are more
+ * threads than processors, and then sleep. They block the application's signals, but not those of
+ * their own faults.
+ *
+ * Small passes are done by the calling thread alone. Of the others the library times some with
+ * helpers and some without, now and then, and takes the faster way until it tries again. More
+ * threads than processors gain nothing; this call counts those that the calling thread may run on.
+ *
+ * In a child process after `fork` there are no helpers: the calling thread works alone until this
+ * is called again.
  *
  * @param threads at least 1, at most 1024
  * @retval MLSTM_ERROR_INVALID_ARGUMENT
- * @retval MLSTM_ERROR_SYSTEM no thread could be started; the number is as before
+ * @retval MLSTM_ERROR_SYSTEM not all threads could be started; the number is as before
  * @retval MLSTM_ERROR_OUT_OF_MEMORY
  */
 MLSTM_API mlstm_status mlstm_state_set_threads(mlstm_state *state, int32_t threads);
@@ -97,6 +110,8 @@ MLSTM_API mlstm_status mlstm_state_zero(mlstm_state *state);
  * As ::mlstm_state_zero, but layers with a learned state begin with theirs, the same for all rows.
  * As long as the window begins with that state, ::mlstm_backward adds to the gradients of these
  * parameters: until recorded steps are forgotten, or c and h are set.
+ *
+ * The stack is the first parameter, as in passes and unlike in the other functions of a state.
  *
  * @param stack read as in a pass
  * @retval MLSTM_ERROR_MISMATCH the state was made from another stack
@@ -131,9 +146,13 @@ MLSTM_API mlstm_status mlstm_state_keep_steps(mlstm_state *state, int32_t steps)
  * gradient reaches a row at its end. Its x past the end has no effect either. Both may be NaN
  * there, but have to be there: the arrays are read whole.
  *
- * Rows are computed as long as they last; where longer ones come first no time is lost on the
- * others. The lengths count down over windows, until set again or until ::mlstm_state_zero,
- * ::mlstm_state_begin_sequence or ::mlstm_state_set begin anew.
+ * Steps past a row's end are not computed, except for the gates of a highway and for layers of 8
+ * units or fewer, whose rows may share a vector. With one thread, sort the rows by falling length
+ * to gain most.
+ *
+ * The lengths count down over windows, until they are set again, or until ::mlstm_state_zero,
+ * ::mlstm_state_begin_sequence or ::mlstm_state_set ends them: call this after those. Nothing tells
+ * what is left of them, which is each length less the steps since, but at least 0.
  *
  * @param lengths `[B]`, each at least 0; NULL for no end
  * @param count   ::mlstm_state_batch; not read with NULL
@@ -175,11 +194,15 @@ MLSTM_API int32_t mlstm_state_window(const mlstm_state *state);
 /** Steps recorded since the window began; 0 for NULL and for a state for inference. */
 MLSTM_API int32_t mlstm_state_steps(const mlstm_state *state);
 
-/** Bytes that the state holds, record and working memory included; 0 for NULL. */
+/**
+ * Bytes that the state holds, record and working memory included; 0 for NULL. What it does not
+ * count are the transposed copy that the stack holds (::mlstm_state_create) and helper threads.
+ */
 MLSTM_API size_t mlstm_state_bytes(const mlstm_state *state);
 
 /**
- * Replaces c and h of every layer and begins a window.
+ * Replaces c and h of every layer, ends the lengths of ::mlstm_state_set_lengths and begins a
+ * window.
  *
  * @param values the state tensor `[L,2,B,H]`
  * @param count  ::mlstm_state_size
@@ -191,7 +214,9 @@ MLSTM_API mlstm_status mlstm_state_set(mlstm_state *state, const float *values, 
 MLSTM_API mlstm_status mlstm_state_get(const mlstm_state *state, float *values, size_t count);
 
 /**
- * Replaces c, h or both of one layer and begins a window.
+ * Replaces c, h or both of one layer and begins a window. Unlike ::mlstm_state_set it keeps the
+ * lengths of ::mlstm_state_set_lengths, and takes no count: that the arrays are large enough is for
+ * the caller to see to.
  *
  * @param layer 0 to L-1
  * @param c,h   `[B,H]` and `[B,P]` of that layer, of a bidirectional one `[2,B,H]` and `[2,B,P]`,
@@ -200,12 +225,16 @@ MLSTM_API mlstm_status mlstm_state_get(const mlstm_state *state, float *values, 
 MLSTM_API mlstm_status mlstm_state_set_layer(mlstm_state *state, int32_t layer, const float *c,
                                              const float *h);
 
-/** Copies c, h or both of one layer out, as in ::mlstm_state_set_layer; NULL where not wanted. */
+/**
+ * Copies c, h or both of one layer out, in arrays as ::mlstm_state_set_layer takes them, without a
+ * count either; NULL where not wanted.
+ */
 MLSTM_API mlstm_status mlstm_state_get_layer(const mlstm_state *state, int32_t layer, float *c,
                                              float *h);
 
 /**
- * Copies out what the top layer gave at every recorded step.
+ * Copies out what the top layer gave at every recorded step. There is no count: that the arrays are
+ * large enough is for the caller to see to.
  *
  * @param[out] c,h `[T,B,C]` and `[T,B,D]`, which is `[T,B,H]` in a plain layer, T =
  *                 ::mlstm_state_steps: what the readout reads as c and as h; NULL where not wanted
