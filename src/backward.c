@@ -86,8 +86,8 @@ static void backward_readout(const struct backward_pass *pass, struct worker *wo
             continue;
         const struct target to =
             part_target(given[p] ? PRODUCT_ADD : PRODUCT_ZERO, outs[p], row, part);
-        matrix_multiply_back(pass->stack, state, m, p, state->dy, &to,
-                             share_chunk(worker, state, pass->steps, part->blocks));
+        const struct grid grid = share_chunk(worker, state, pass->steps, part->blocks);
+        matrix_multiply_back(pass->stack, state, m, p, state->dy, &to, &grid);
         if (pass->grads)
             add_gradient(pass, m, p, inputs[p], state->dy, worker);
     }
@@ -215,8 +215,8 @@ static void plain_backward_steps(const struct backward_pass *pass, int32_t direc
     if (s->small)
         return;
     const struct target carry = part_target(PRODUCT_ZERO, s->dh_carry, s->carry_row, part);
-    matrix_multiply_back(pass->stack, state, m, PART_H, state->dgates, &carry,
-                         share_blocks(worker, part, state->batch));
+    const struct grid grid = share_blocks(worker, part, state->batch);
+    matrix_multiply_back(pass->stack, state, m, PART_H, state->dgates, &carry, &grid);
 }
 
 /* The gradient on the last state reaches each row at its own end, of c or of h. */
@@ -279,9 +279,10 @@ static void backward_direction(const struct backward_pass *pass, int32_t directi
         special_backward_steps(pass, direction, dh, dc, worker);
     else
         plain_backward_steps(pass, direction, dh, dc, given ? dx->c : NULL, worker);
-    if (dx && !given)
-        matrix_multiply_back(pass->stack, state, m, PART_X, state->dgates, dx,
-                             share_chunk(worker, state, pass->steps, x->blocks));
+    if (dx && !given) {
+        const struct grid grid = share_chunk(worker, state, pass->steps, x->blocks);
+        matrix_multiply_back(pass->stack, state, m, PART_X, state->dgates, dx, &grid);
+    }
     if (pass->grads) {
         const struct rows h = special_recurrent_input(state, direction, pass->first);
         if (d->biased && d->gain == NONE)

@@ -23,8 +23,8 @@ static void multiply_input(const struct forward_pass *pass, int32_t direction, s
     const struct direction *d = &layout->direction[direction];
     const struct matrix *m = &layout->matrices[d->kernel];
     const struct target to = gates_target(d, m, preact, preact_panel);
-    matrix_multiply(pass->stack, pass->state, m, PART_X, x, &to,
-                    share_chunk(worker, pass->state, pass->steps, m->panels));
+    const struct grid grid = share_chunk(worker, pass->state, pass->steps, m->panels);
+    matrix_multiply(pass->stack, pass->state, m, PART_X, x, &to, &grid);
     wait_for_rows(pass->state, worker);
 }
 
@@ -190,11 +190,11 @@ static void forward_readout(const struct forward_pass *pass, struct rows h, stru
     struct product product = state->readout;
     product.a = readout_input(layout, top_cells(state, state->position).at, h.at);
     product.c = pass->y;
-    take_grid(&product, grid);
+    take_grid(&product, &grid);
     layout->kernels->product(&product);
     if (layout->sources == (MLSTM_READOUT_C | MLSTM_READOUT_H) && product.segments == 1) {
         const struct target to = {PRODUCT_ADD, pass->y, product.c_row, 0, product.columns};
-        matrix_multiply(pass->stack, state, m, PART_H, h, &to, grid);
+        matrix_multiply(pass->stack, state, m, PART_H, h, &to, &grid);
     }
 }
 

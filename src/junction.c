@@ -151,7 +151,7 @@ static void skip(const struct forward_pass *pass, int32_t layer, struct rows x,
     const struct matrix *m = &state->layout->matrices[l->highway];
     const struct target to = panels_target(PRODUCT_BIAS, j->gate + first, j->out_row, m);
     matrix_multiply(pass->stack, state, m, 0, from_x, &to,
-                    (struct grid){.row = {0, rows}, .panel = {0, m->panels}});
+                    &(struct grid){.row = {0, rows}, .panel = {0, m->panels}});
     kernels->sigmoid(j->gate + first, j->gate + first, (size_t)rows * j->out_row);
     kernels->blend((struct rows){j->gate + first, j->out_row}, from_x, from_h, j->out + first,
                    j->out_row, rows, l->outputs);
@@ -201,7 +201,8 @@ static void highway_back(const struct backward_pass *pass, int32_t layer, struct
     worker_wait(worker);
     const struct part *part = &m->parts[0];
     const struct target to = part_target(PRODUCT_ADD, state->dskip, state->out_row, part);
-    matrix_multiply_back(pass->stack, state, m, 0, state->dy, &to, share_blocks(worker, part, all));
+    const struct grid grid = share_blocks(worker, part, all);
+    matrix_multiply_back(pass->stack, state, m, 0, state->dy, &to, &grid);
     if (pass->grads) {
         add_bias_gradient(pass, m, state->dy, worker);
         add_gradient(pass, m, 0, x, state->dy, worker);

@@ -3,7 +3,7 @@
 
 void matrix_multiply(const struct mlstm_stack *stack, const struct mlstm_state *state,
                      const struct matrix *m, int32_t part, struct rows a, const struct target *to,
-                     struct grid grid)
+                     const struct grid *grid)
 {
     struct product product = {
         .a = a.at,
@@ -26,7 +26,7 @@ void matrix_multiply(const struct mlstm_stack *stack, const struct mlstm_state *
 
 void matrix_multiply_back(const struct mlstm_stack *stack, const struct mlstm_state *state,
                           const struct matrix *m, int32_t part, const float *g,
-                          const struct target *to, struct grid grid)
+                          const struct target *to, const struct grid *grid)
 {
     const struct part *p = &m->parts[part];
     struct product product = {

@@ -14,17 +14,17 @@ struct grid {
 };
 
 /* What of a product a call computes. */
-static inline void take_grid(struct product *product, struct grid grid)
+static inline void take_grid(struct product *product, const struct grid *grid)
 {
-    product->row_begin = grid.row.begin;
-    product->row_end = grid.row.end;
-    product->more = grid.more;
-    product->apart = grid.apart;
-    product->panel_begin = grid.panel.begin;
-    product->panel_end = grid.panel.end;
-    product->back = grid.back;
-    product->runs = grid.runs;
-    product->run_count = grid.run_count;
+    product->row_begin = grid->row.begin;
+    product->row_end = grid->row.end;
+    product->more = grid->more;
+    product->apart = grid->apart;
+    product->panel_begin = grid->panel.begin;
+    product->panel_end = grid->panel.end;
+    product->back = grid->back;
+    product->runs = grid->runs;
+    product->run_count = grid->run_count;
 }
 
 /* What a product is given besides its matrix: C is panels, or rows, panels side by side. */
@@ -38,12 +38,12 @@ struct target {
 /* C = init + a @ the rows of one part of a matrix. */
 void matrix_multiply(const struct mlstm_stack *stack, const struct mlstm_state *state,
                      const struct matrix *m, int32_t part, struct rows a, const struct target *to,
-                     struct grid grid);
+                     const struct grid *grid);
 
 /* C = init + g @ the same rows transposed; g is panels of the matrix over the state's chunk. */
 void matrix_multiply_back(const struct mlstm_stack *stack, const struct mlstm_state *state,
                           const struct matrix *m, int32_t part, const float *g,
-                          const struct target *to, struct grid grid);
+                          const struct target *to, const struct grid *grid);
 
 /* Adds to the gradient of one part of a matrix over all rows of the chunk. */
 void add_gradient(const struct backward_pass *pass, const struct matrix *m, int32_t part,

@@ -25,7 +25,9 @@ static struct walk begin_walk(const struct mlstm_stack *stack, const struct mlst
 {
     const struct layout *layout = state->layout;
     const struct direction *d = &layout->direction[direction];
-    struct walk w = {
+    struct range row = {0, state->batch};
+    const bool alone = worker->count == 1 || takes_own_rows(worker, state, &row);
+    return (struct walk){
         .stack = stack,
         .state = state,
         .d = d,
@@ -34,12 +36,9 @@ static struct walk begin_walk(const struct mlstm_stack *stack, const struct mlst
         .kernel = &layout->matrices[d->kernel],
         .projection = d->projection == NONE ? NULL : &layout->matrices[d->projection],
         .worker = worker,
-        .row = {0, state->batch},
+        .row = alone ? row : worker_items(worker, state->batch),
+        .alone = alone,
     };
-    w.alone = worker->count == 1 || takes_own_rows(worker, state, &w.row);
-    if (!w.alone)
-        w.row = worker_items(worker, state->batch);
-    return w;
 }
 
 static void wait_for_others(const struct walk *w)
@@ -248,15 +247,16 @@ static int32_t goes_back(const struct walk *w, int32_t slot)
     return w->s->forward.turns & slot;
 }
 
-/* Of an array of rows or panels, this worker's part for the rows that have a step in `slot`. */
+/* A product for the rows of a grid that have a step in `slot`. */
 static void multiply_rows(const struct walk *w, int32_t part, struct rows a,
-                          const struct target *to, int32_t slot, struct grid grid)
+                          const struct target *to, int32_t slot, struct grid *grid)
 {
-    const struct range all = grid.row;
+    const struct range all = grid->row;
     FOR_EACH_RUN (run, w->state, slot, all) {
-        grid.row = run;
+        grid->row = run;
         matrix_multiply(w->stack, w->state, w->kernel, part, a, to, grid);
     }
+    grid->row = all;
 }
 
 /*
@@ -269,17 +269,15 @@ static void multiply_inputs(const struct walk *w, const struct special *special,
     const struct matrix *m = w->kernel;
     const struct rows h = recurrent_input(w, slot);
     const struct target from_x = gates_target(w->d, m, special->gates, special->gates_panel);
-    struct target from_h = from_x;
-    from_h.init = PRODUCT_ADD;
-    if (special->gain_h != NONE) {
-        from_h.init = PRODUCT_ZERO;
-        from_h.c = special->sums;
-        from_h.panel = special->sums_panel;
-    }
+    const bool apart = special->gain_h != NONE;
+    const struct target from_h = {apart ? PRODUCT_ZERO : PRODUCT_ADD,
+                                  apart ? special->sums : special->gates, from_x.row,
+                                  apart ? special->sums_panel : special->gates_panel,
+                                  from_x.columns};
     struct grid grid = product_panels(w, m);
     grid.back = goes_back(w, slot);
     if (!x.at) {
-        multiply_rows(w, PART_H, h, &from_h, slot, grid);
+        multiply_rows(w, PART_H, h, &from_h, slot, &grid);
         return;
     }
     const struct range all = grid.panel;
@@ -288,8 +286,8 @@ static void multiply_inputs(const struct walk *w, const struct special *special,
         const int32_t next = n + most < count ? n + most : count;
         grid.panel.begin = grid.back ? all.end - next : all.begin + n;
         grid.panel.end = grid.back ? all.end - n : all.begin + next;
-        multiply_rows(w, PART_X, x, &from_x, slot, grid);
-        multiply_rows(w, PART_H, h, &from_h, slot, grid);
+        multiply_rows(w, PART_X, x, &from_x, slot, &grid);
+        multiply_rows(w, PART_H, h, &from_h, slot, &grid);
     }
 }
 
@@ -320,7 +318,7 @@ static void forward_step(const struct walk *w, struct rows x, int32_t slot, int3
     const struct grid grid = product_panels(w, p);
     FOR_EACH_RUN (run, state, slot, grid.row)
         matrix_multiply(w->stack, state, p, 0, rows_from(special.out, s->row, 0), &h,
-                        (struct grid){.row = run, .panel = grid.panel});
+                        &(struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
     FOR_EACH_RUN (run, state, slot, w->row)
         settle_hidden(w, slot, run);
@@ -443,7 +441,7 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, bool fi
         const struct grid grid = product_blocks(w, &p->parts[0]);
         FOR_EACH_RUN (run, state, slot, grid.row)
             matrix_multiply_back(w->stack, state, p, 0, state->dy + step * (size_t)p->width, &out,
-                                 (struct grid){.row = run, .panel = grid.panel});
+                                 &(struct grid){.row = run, .panel = grid.panel});
         wait_for_others(w);
     }
     FOR_EACH_RUN (run, state, slot, w->row) {
@@ -456,7 +454,7 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, bool fi
     const struct grid grid = product_blocks(w, recurrent);
     FOR_EACH_RUN (run, state, slot, grid.row)
         matrix_multiply_back(w->stack, state, m, PART_H, special.dsums, &sums,
-                             (struct grid){.row = run, .panel = grid.panel});
+                             &(struct grid){.row = run, .panel = grid.panel});
     wait_for_others(w);
     FOR_EACH_RUN (run, state, slot, w->row)
         carry_hidden(w, run);
