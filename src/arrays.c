@@ -358,6 +358,15 @@ static void describe_readout(struct mlstm_state *state, const struct mlstm_stack
     };
 }
 
+/*
+ * Slots from one to another whose vectors do not reach into each other: an odd number, so that steps
+ * that go there and back take turns.
+ */
+static int32_t slots_apart(const struct direction_state *s, size_t w)
+{
+    return (int32_t)(round_up(s->slot, w) / s->slot) | 1;
+}
+
 static int32_t smaller(int32_t a, int32_t b)
 {
     return a < b ? a : b;
@@ -369,13 +378,16 @@ void arrays_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     struct plan plan = {state, base, arena};
     state->chunk_rows = (size_t)state->chunk * (size_t)state->batch + 1;
     state->record_count = 0;
+    state->away = 1;
     state->direct_rows = INT32_MAX;
     state->rows_apart = true;
     for (int32_t d = 0; d < state->layout->directions; d++) {
         lay_out_direction(&plan, stack, d);
         const struct direction_state *s = &state->directions[d];
         state->direct_rows = smaller(state->direct_rows, s->special ? 0 : s->fused_rows);
-        state->rows_apart = state->rows_apart && !state->directions[d].small;
+        state->rows_apart = state->rows_apart && !s->small;
+        const int32_t apart = slots_apart(s, (size_t)state->layout->kernels->width);
+        state->away = apart > state->away ? apart : state->away;
     }
     for (int32_t l = 0; l < state->layout->layers; l++) {
         lay_out_junction(&plan, l);

@@ -101,15 +101,17 @@ static void clear_ended(const struct forward_pass *pass, const struct direction_
     worker_wait(worker);
 }
 
-/* Takes a kernel's steps to the position. */
+/* Takes a kernel's steps to slot `at`, from which they go to `next` and those after it. */
 static inline void place(struct cell_forward *step, const struct direction_state *s, int32_t at,
-                         int32_t steps)
+                         int32_t next, int32_t steps)
 {
     const size_t position = (size_t)at;
     step->turn = at;
     step->step_end = steps;
     step->c = s->c + position * s->slot;
     step->h = s->h + position * s->h_slot;
+    step->c_next = s->c + (size_t)next * s->slot;
+    step->h_next = s->h + (size_t)next * s->h_slot;
     if (s->gates) {
         step->gates = s->gates + position * s->gates_step;
         step->tanh_c = s->tanh_c + position * s->slot;
@@ -128,7 +130,7 @@ static void forward_direction(const struct forward_pass *pass, int32_t direction
         own = s->forward;
         step = &own;
     }
-    place(step, s, state->position, pass->steps);
+    place(step, s, state->position, state->position + 1, pass->steps);
     if (pass->steps * state->batch <= s->fused_rows) {
         step->x = x.at;
         step->x_row = x.row;
@@ -236,9 +238,12 @@ static inline bool is_direct(const struct mlstm_state *state, int32_t steps)
            !state->limited && state_is_alone(state, steps);
 }
 
-/* Such a pass as a loop over kernel calls: forward_chunk would cost more than its arithmetic. */
+/*
+ * Such a pass as a loop over kernel calls: forward_chunk would cost more than its arithmetic. The
+ * first step writes slot `next`.
+ */
 static inline void forward_direct(struct mlstm_state *state, const float *x, int32_t steps,
-                                  float *y)
+                                  int32_t next, float *y)
 {
     const struct layout *layout = state->layout;
     struct rows h = {x, (size_t)state->inputs};
@@ -246,12 +251,12 @@ static inline void forward_direct(struct mlstm_state *state, const float *x, int
     struct direction_state *s = state->directions;
     for (int32_t l = 0; l < layout->layers; l++, s++) {
         struct cell_forward *step = &s->forward;
-        place(step, s, state->position, steps);
+        place(step, s, state->position, next, steps);
         step->x = h.at;
         step->x_row = h.row;
         layout->kernels->cell_forward(step);
-        h = (struct rows){step->h + s->h_slot, s->h_row};
-        c = step->c + s->slot;
+        h = (struct rows){step->h_next, s->h_row};
+        c = step->c_next;
     }
     if (y && layout->readout == NONE) {
         copy_outputs(state, h, (struct range){0, steps * state->batch}, y);
@@ -274,6 +279,22 @@ static inline float *begin_pass(struct mlstm_state *state, const float *x, int32
     const size_t x_step = (size_t)state->batch * (size_t)state->inputs;
     float *recorded = state->x + (size_t)state->position * x_step;
     return memcpy(recorded, x, (size_t)steps * x_step * sizeof *x);
+}
+
+/*
+ * Begins a direct pass; gives the slot that its first step writes. Single steps of a state for
+ * inference go from slot 0 to `away` and back: what they read and write stays near, and no state has
+ * to be copied to the beginning when slots run out.
+ */
+static inline int32_t begin_direct(struct mlstm_state *state, const float *x, int32_t steps)
+{
+    if (state->window > 0 || steps > 1) {
+        begin_pass(state, x, steps);
+        return state->position + 1;
+    }
+    if (state->position != 0 && state->position != state->away)
+        state_rewind(state, 0);
+    return state->away - state->position;
 }
 
 /* As many steps as fit into a chunk. */
@@ -313,7 +334,8 @@ static APART void forward_chunks(struct forward_pass pass)
  * forward_direct in the caller's floating-point mode; false where that may differ from our own.
  * Then it is done again, from the same x and state.
  */
-static inline bool try_direct(struct mlstm_state *state, const float *x, int32_t steps, float *y)
+static inline bool try_direct(struct mlstm_state *state, const float *x, int32_t steps,
+                              int32_t next, float *y)
 {
     const int64_t rows = steps * (int64_t)state->batch;
     struct float_mode callers;
@@ -323,7 +345,7 @@ static inline bool try_direct(struct mlstm_state *state, const float *x, int32_t
     }
     if (rows > state->tried_rows || !float_mode_try(&callers))
         return false;
-    forward_direct(state, x, steps, y);
+    forward_direct(state, x, steps, next, y);
     if (y && state->layout->readout != NONE)
         float_mode_read(y, (size_t)rows * (size_t)state->outputs);
     if (float_mode_keep(callers))
@@ -342,13 +364,13 @@ static inline __attribute__((always_inline)) mlstm_status forward(const struct m
                                                                   float *y)
 {
     if (is_direct(state, steps)) {
-        begin_pass(state, x, steps);
-        if (!try_direct(state, x, steps, y)) {
+        const int32_t next = begin_direct(state, x, steps);
+        if (!try_direct(state, x, steps, next, y)) {
             const struct float_mode callers = float_mode_enter();
-            forward_direct(state, x, steps, y);
+            forward_direct(state, x, steps, next, y);
             float_mode_leave(callers);
         }
-        state->position += steps;
+        state->position = next + steps - 1;
     } else {
         const struct float_mode callers = float_mode_enter();
         forward_chunks((struct forward_pass){stack, state, x, steps, y});

@@ -74,6 +74,7 @@ struct mlstm_state {
     int32_t slots;  /* steps that fit into the arrays: window, or chunk */
     int32_t chunk;  /* steps that pass through all layers before the next ones do */
     int32_t position;
+    int32_t away; /* the other slot of direct single steps: see begin_direct */
     size_t first_level, second_level; /* of a core's cache: bytes on which the arrays depend */
     int32_t direct_rows; /* the most rows of a pass that needs nothing between its layers */
     int32_t tried_rows;  /* the most rows of one that is tried in the caller's mode */

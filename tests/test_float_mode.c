@@ -556,7 +556,8 @@ static void nothing_becomes_denormal(void **state)
     (void)state;
     static const struct shape shapes[] = {{2, 1, 1, {3, 21}, 0, 0, 0},
                                           {1, 1, 1, {3, 21}, 0, 0, 0},
-                                          {2, 1, 1, {3, 2}, 0, 0, 0}};
+                                          {2, 1, 1, {3, 2}, 0, 0, 0},
+                                          {1, 1, 2, {3, 2, 21}, 0, 0, 0}};
     for (size_t i = 0; i < COUNT(shapes); i++)
         for (size_t mode = 0; mode < COUNT(modes); mode++)
             fade(&shapes[i], mode);

@@ -343,6 +343,8 @@ static void check_stream(struct random *random, int32_t hidden)
             .preact_panel = (size_t)STEPS * 4 * (size_t)w,
             .c = c[i],
             .h = h[i],
+            .c_next = c[i] + row,
+            .h_next = h[i] + row,
             .row = row,
             .forget_bias = 1,
         };

@@ -162,16 +162,16 @@ INLINE struct new_cell new_cell(const struct numbers *k, struct group a, vec c)
 }
 
 /*
- * Writes c' and h' = tanh(c') * o for the units that begin at `here` in the arrays of this step, at
- * `next` in those of the next one, and at `record` in `gates`.
+ * Writes c' and h' = tanh(c') * o for the units that begin at `here` in the arrays of this step, and
+ * at `record` in `gates`.
  */
 INLINE void store_cell(const struct cell_forward *s, struct group a, struct new_cell n, size_t here,
-                       size_t next, size_t record)
+                       size_t record)
 {
     const vec h = n.squashed * a.o;
     raise_denormal(h);
-    store(s->c + next, n.c);
-    store(s->h + next, h);
+    store(s->c_next + here, n.c);
+    store(s->h_next + here, h);
     if (s->gates) {
         float *gates = s->gates + record;
         store(gates, a.i);
@@ -188,8 +188,8 @@ INLINE void store_cell(const struct cell_forward *s, struct group a, struct new_
  * anew.
  */
 INLINE void update_cells(const struct numbers *k, const struct cell_forward *s, int32_t count,
-                         const struct group *gates, size_t here, size_t next, size_t apart,
-                         size_t record, size_t record_apart)
+                         const struct group *gates, size_t here, size_t apart, size_t record,
+                         size_t record_apart)
 {
     struct new_cell new[MAX_ROWS];
     UNROLL(8)
@@ -197,7 +197,7 @@ INLINE void update_cells(const struct numbers *k, const struct cell_forward *s, 
         new[n] = new_cell(k, gates[n], load(s->c + here + (size_t)n * apart));
     UNROLL(8)
     for (int32_t n = 0; n < count; n++)
-        store_cell(s, gates[n], new[n], here + (size_t)n * apart, next + (size_t)n * apart,
+        store_cell(s, gates[n], new[n], here + (size_t)n * apart,
                    record + (size_t)n * record_apart);
 }
 
@@ -218,14 +218,14 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     const size_t width = (size_t)vectors * W;
     const size_t at = (size_t)step * (size_t)s->batch + (size_t)row;
     const float *recurrent = following->now, *kernel = recurrent - (size_t)(1 + s->input) * width;
-    const size_t here = at * s->row + (size_t)panel * W, next = here + (size_t)s->batch * s->row;
+    const size_t here = at * s->row + (size_t)panel * W;
     const float *preact = s->x ? NULL : s->preact + (size_t)panel * s->preact_panel + at * width;
     struct tile sum, input;
 
     if (s->gates)
         tile_fetch(rows, 1, rows_from(s->tanh_c + here, s->row));
-    tile_fetch(rows, 1, rows_from(s->c + next, s->row));
-    tile_fetch(rows, 1, rows_from(s->h + next, s->row));
+    tile_fetch(rows, 1, rows_from(s->c_next + here, s->row));
+    tile_fetch(rows, 1, rows_from(s->h_next + here, s->row));
     tile_zero(rows, vectors, &sum);
     tile_multiply(rows, vectors, &sum, s->h + at * s->row, s->row, 1, recurrent, width, s->hidden,
                   share_following(vectors, following, (row - s->row_begin) / tile_rows(vectors)),
@@ -257,8 +257,8 @@ INLINE void cell_forward_tile(int32_t rows, int32_t vectors, const struct cell_f
     for (int32_t r = 0; r < rows; r += at_once) {
         NUMBERS_HERE(k);
         const size_t offset = (size_t)r * s->row;
-        update_cells(k, s, at_once, gates + r, here + offset, next + offset, s->row,
-                     record + (size_t)r * width, width);
+        update_cells(k, s, at_once, gates + r, here + offset, s->row, record + (size_t)r * width,
+                     width);
     }
 }
 
@@ -279,7 +279,7 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
 {
     const size_t width = (size_t)vectors * W, units = width / 4, group_rows = W / units;
     const size_t batch = (size_t)s->batch, at = (size_t)step * batch + (size_t)row;
-    const size_t here = at * units, next = here + batch * units;
+    const size_t here = at * units;
     struct tile sum, input;
     const float *kernel = s->kernel, *recurrent = kernel + (size_t)(1 + s->input) * width;
     tile_zero(rows, vectors, &sum);
@@ -302,7 +302,7 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     UNROLL(8)
     for (size_t g = 0; g * group_rows < (size_t)rows; g++) {
         const struct group a = activate_group(k, rows, vectors, &sum, (int32_t)g, s->forget_bias);
-        store_cell(s, a, new_cell(k, a, c[g]), here + g * W, next + g * W, record + g * 4 * W);
+        store_cell(s, a, new_cell(k, a, c[g]), here + g * W, record + g * 4 * W);
     }
 }
 #endif
@@ -356,7 +356,7 @@ INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart,
     for (int32_t p = 0; p < panels; p++)
         gates[p] =
             activate(k, (struct group){sum[p][0], sum[p][1], sum[p][2], sum[p][3]}, s->forget_bias);
-    update_cells(k, s, panels, gates, here, here + s->row, W, record, s->gates_panel);
+    update_cells(k, s, panels, gates, here, W, record, s->gates_panel);
 }
 
 /*

@@ -74,7 +74,7 @@ struct outer {
     const int32_t *keep; /* and [N] all bits for those that do; NULL where all of all panels do */
 };
 
-/* Consecutive steps of one layer, forward. Slot s of c and h is the state before step s. */
+/* Consecutive steps of one layer, forward. */
 struct cell_forward {
     int32_t batch;
     int32_t input, hidden;
@@ -97,7 +97,8 @@ struct cell_forward {
     float *gates;
     size_t gates_panel;
     float *tanh_c; /* [steps, B, row]; NULL where nothing is recorded */
-    float *c, *h;  /* [steps + 1, B, row] */
+    const float *c, *h;     /* [steps, B, row] before each step, */
+    float *c_next, *h_next; /* and after it: of several steps, these are the rows from the next on */
     size_t row;
     float forget_bias;
 };
