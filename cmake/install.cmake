@@ -33,6 +33,18 @@ file(RELATIVE_PATH up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${prefix})
 string(REGEX REPLACE "/$" "" up "${up}")
 file(RELATIVE_PATH libdir ${prefix} ${CMAKE_INSTALL_FULL_LIBDIR})
 file(RELATIVE_PATH includedir ${prefix} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+# What the static library needs is asked for with --static where the shared one is beside it, and by every
+# program where it is alone.
+set(cflags " -DMLSTM_STATIC")
+set(libs " -lm -pthread")
+set(private_cflags "")
+set(private_libs "")
+if("shared" IN_LIST libraries)
+  set(private_cflags "${cflags}")
+  set(private_libs "${libs}")
+  set(cflags "")
+  set(libs "")
+endif()
 configure_file(${PROJECT_SOURCE_DIR}/cmake/mlstm.pc.in ${PROJECT_BINARY_DIR}/mlstm.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/mlstm.pc
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

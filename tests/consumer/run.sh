@@ -46,7 +46,7 @@ with_pkg_config() {
     name=$1 shared=$2
     shift 2
     echo "== $name"
-    eval "$CC -std=c11 $flags \"\$here/consumer.c\" -o $name $(pkg-config --cflags mlstm)" \
+    eval "$CC -std=c11 $flags \"\$here/consumer.c\" -o $name $(pkg-config --cflags "$@" mlstm)" \
         "${1:+-static} $(pkg-config --libs "$@" mlstm)"
     needs_library "$name" "$shared"
     LD_LIBRARY_PATH=$libdir "./$name"
@@ -76,6 +76,15 @@ if [ "$static" = yes ]; then
     with_cmake component_static no "$here/installed" -DCMAKE_PREFIX_PATH="$prefix" -DCOMPONENT=static
     with_pkg_config pkg_config_static no --static
 fi
+
+# Where there is the static library alone, an application links it without asking for it.
+with_cmake static_alone no "$root" -DBUILD_SHARED_LIBS=OFF -DMLSTM_BUILD_TESTS=OFF \
+    -DMLSTM_BUILD_EXAMPLES=OFF
+"$CMAKE" --install static_alone --prefix "$work/alone" >>install.log
+PKG_CONFIG_PATH=$(find "$work/alone" -name pkgconfig -type d)
+with_pkg_config pkg_config_static_alone no
+pkg-config --cflags mlstm | grep -q -w -e -DMLSTM_STATIC || fail "its flags lack MLSTM_STATIC"
+
 with_cmake echo_example "$shared" "$root/examples" -DCMAKE_PREFIX_PATH="$prefix"
 echo_example/mlstm-echo --num-epochs 1 --quiet >/dev/null
 
