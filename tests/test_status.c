@@ -92,7 +92,21 @@ static void version_is_the_header_s(void **state)
     snprintf(version, sizeof version, "%d.%d.%d", MLSTM_VERSION_MAJOR, MLSTM_VERSION_MINOR,
              MLSTM_VERSION_PATCH);
     assert_string_equal(mlstm_version(), version);
+    assert_int_equal(mlstm_version_number(), MLSTM_VERSION_NUMBER);
     assert_non_null(strstr("avx512 avx2 neon portable", mlstm_isa()));
+}
+
+/* For comparisons a later version must be the larger number, also to the preprocessor. */
+static void version_numbers_are_ordered(void **state)
+{
+    (void)state;
+#if MLSTM_VERSION_NUMBER < 400
+    fail_msg("the preprocessor reads %d", MLSTM_VERSION_NUMBER);
+#endif
+    assert_true(MLSTM_VERSION_MINOR < 100 && MLSTM_VERSION_PATCH < 100);
+    assert_int_equal(MLSTM_VERSION_NUMBER / 10000, MLSTM_VERSION_MAJOR);
+    assert_int_equal(MLSTM_VERSION_NUMBER / 100 % 100, MLSTM_VERSION_MINOR);
+    assert_int_equal(MLSTM_VERSION_NUMBER % 100, MLSTM_VERSION_PATCH);
 }
 
 int main(void)
@@ -103,6 +117,7 @@ int main(void)
         cmocka_unit_test(success_leaves_the_sentence),
         cmocka_unit_test(each_thread_has_its_sentence),
         cmocka_unit_test(version_is_the_header_s),
+        cmocka_unit_test(version_numbers_are_ordered),
     };
     return cmocka_run_group_tests_name("status", tests, NULL, NULL);
 }

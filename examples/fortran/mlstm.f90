@@ -35,7 +35,7 @@ module mlstm
         MLSTM_ERROR_OWNED = 5, MLSTM_ERROR_ORDER = 6, MLSTM_ERROR_NOT_FOUND = 7, &
         MLSTM_ERROR_NOT_FINITE = 8, MLSTM_ERROR_SYSTEM = 9
 
-    public :: mlstm_version, mlstm_isa
+    public :: mlstm_version, mlstm_version_number, mlstm_isa
     public :: mlstm_softmax_cross_entropy, mlstm_softmax_cross_entropy_weighted, &
         mlstm_sigmoid_cross_entropy, mlstm_absolute_error, mlstm_huber_loss, mlstm_squared_error, &
         mlstm_weighted_loss
@@ -254,6 +254,12 @@ contains
     function mlstm_version() result(version)
         character(:), allocatable :: version
         version = text_of(c_version())
+    end function
+
+    ! The same as a number to compare: 10203 for 1.2.3.
+    function mlstm_version_number() result(number)
+        integer(c_int32_t) :: number
+        number = c_version_number()
     end function
 
     function mlstm_isa() result(isa)

@@ -9,6 +9,9 @@ module mlstm_c
         function c_version() bind(C, name="mlstm_version")
             import; type(c_ptr) :: c_version
         end function
+        function c_version_number() bind(C, name="mlstm_version_number")
+            import; integer(c_int32_t) :: c_version_number
+        end function
         function c_isa() bind(C, name="mlstm_isa")
             import; type(c_ptr) :: c_isa
         end function

@@ -170,9 +170,12 @@ contains
         type(mlstm_stack) :: stack
         type(mlstm_state) :: state
         real(c_float) :: x(1, B + 1)
-        integer(c_int32_t) :: stat
+        integer(c_int32_t) :: stat, number
         character(200) :: errmsg
-        call expect(scan(mlstm_version(), ".") > 1, "a version has dots")
+        number = mlstm_version_number()
+        write (errmsg, "(i0, '.', i0, '.', i0)") number / 10000, mod(number / 100, 100), &
+            mod(number, 100)
+        call expect(mlstm_version() == errmsg, "another version than " // trim(errmsg))
         call create_stack(stack)
         call state%create(stack, B, T)
         x = 0

@@ -114,6 +114,9 @@ func floats(array []float32) *C.float {
 // Version is that of the library that is loaded.
 func Version() string { return C.GoString(C.mlstm_version()) }
 
+// VersionNumber is the same as a number to compare: 10203 for 1.2.3.
+func VersionNumber() int { return int(C.mlstm_version_number()) }
+
 // ISA is the instruction set whose kernels run.
 func ISA() string { return C.GoString(C.mlstm_isa()) }
 

@@ -3,6 +3,7 @@
 package mlstm
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"testing"
@@ -54,6 +55,9 @@ func TestHandlesDescribeThemselves(t *testing.T) {
 	default:
 		t.Errorf("no instruction set %q", ISA())
 	}
+	number := VersionNumber()
+	expectEqual(t, "version", Version(),
+		fmt.Sprintf("%d.%d.%d", number/10000, number/100%100, number%100))
 	stack := newParts()
 	must(stack.SetReadout(5, ReadoutH))
 	expectEqual(t, "layers", stack.LayerCount(), 2)

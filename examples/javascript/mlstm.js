@@ -22,6 +22,7 @@ for (const prototype of [
     'const char *mlstm_last_error()',
     'const char *mlstm_status_name(int32_t status)',
     'const char *mlstm_version()',
+    'int32_t mlstm_version_number()',
     'const char *mlstm_isa()',
     'int32_t mlstm_cell_create(int32_t input_size, int32_t hidden_size, _Out_ mlstm_cell **cell)',
     'void mlstm_cell_destroy(mlstm_cell *cell)',
@@ -889,6 +890,9 @@ export class LossScale {
 
 /** The version of the library that is loaded. */
 export const version = c.version();
+
+/** The same as a number to compare: 10203 for 1.2.3. */
+export const versionNumber = c.version_number();
 
 /** The instruction set whose kernels run. */
 export const isa = c.isa();

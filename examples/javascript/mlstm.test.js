@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads';
 import {
     Cell, Drop, Grads, Initializer, Loss, LossScale, Mask, Merge, Norm, Optimizer, Readout, Skip, Stack,
     State, absoluteError, huberLoss, isa, scheduleCosine, scheduleWarmup, sigmoidCrossEntropy,
-    softmaxCrossEntropy, softmaxCrossEntropyWeighted, squaredError, weightedLoss,
+    softmaxCrossEntropy, softmaxCrossEntropyWeighted, squaredError, version, versionNumber, weightedLoss,
 } from './mlstm.js';
 import { run } from './worker.js';
 
@@ -244,6 +244,7 @@ function read(stack) {
 
 test('handles describe themselves', () => {
     assert.match(isa, /^(avx512|avx2|neon|portable)$/);
+    assert.equal(version.split('.').reduce((all, part) => 100 * all + Number(part), 0), versionNumber);
     const stack = newParts();
     stack.setReadout(5, Readout.H);
     assert.equal(stack.layerCount, 2);

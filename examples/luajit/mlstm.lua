@@ -18,6 +18,7 @@ typedef struct mlstm_optimizer mlstm_optimizer;
 const char *mlstm_last_error(void);
 const char *mlstm_status_name(mlstm_status status);
 const char *mlstm_version(void);
+int32_t mlstm_version_number(void);
 const char *mlstm_isa(void);
 
 mlstm_status mlstm_cell_create(int32_t input_size, int32_t hidden_size, mlstm_cell **cell);
@@ -202,6 +203,7 @@ local mlstm = {
     MERGE_NONE = 0, MERGE_CONCAT = 1, MERGE_SUM = 2,
     SQUARED_ERROR = 0, ABSOLUTE_ERROR = 1, HUBER_LOSS = 2, SIGMOID_CROSS_ENTROPY = 3,
     version = ffi.string(C.mlstm_version()),
+    version_number = C.mlstm_version_number(),
     isa = ffi.string(C.mlstm_isa()),
 }
 

@@ -226,6 +226,13 @@ local function test_optimizers()
     assert(update_once(true) == update_once(false), "an update on threads is another")
 end
 
+local function test_version()
+    local number = mlstm.version_number
+    assert(mlstm.version == string.format("%d.%d.%d", number / 10000, number / 100 % 100,
+                                         number % 100),
+           mlstm.version .. " is not " .. number)
+end
+
 local function test_losses()
     local outputs, targets = ffi.new("float[2]", 0, 3), ffi.new("float[2]", 0, 1)
     local gradient, dlogits = ffi.new("float[2]"), ffi.new("float[4]")
@@ -319,6 +326,7 @@ local function test_memory()
 end
 
 test_golden()
+test_version()
 test_errors()
 test_ownership()
 test_memory() -- early, as each test gives the compiler more memory of its own

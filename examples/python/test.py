@@ -270,6 +270,11 @@ class Test(unittest.TestCase):
             values.append(scale.value)
         self.assertEqual(values, [8, 16, 16, 8])
 
+    def test_version(self):
+        number = mlstm.version_number()
+        self.assertEqual(mlstm.version(),
+                         f"{number // 10000}.{number // 100 % 100}.{number % 100}")
+
     def test_errors(self):
         stack = create_stack()
         state = mlstm.State(stack, B, T)

@@ -7,6 +7,8 @@
  * @brief Which library this is, and which kernels it runs.
  */
 
+#include <stdint.h>
+
 #include <mlstm/export.h>
 
 #ifdef __cplusplus
@@ -17,16 +19,30 @@ extern "C" {
  * @{ */
 
 #define MLSTM_VERSION_MAJOR 0 /**< Raised when a program has to be changed or compiled again. */
-#define MLSTM_VERSION_MINOR 3 /**< Raised when something is added. */
+#define MLSTM_VERSION_MINOR 4 /**< Raised when something is added. */
 #define MLSTM_VERSION_PATCH 0 /**< Raised when something is mended. */
 
 /**
- * The version of the library that is linked, as "0.3.0"; may differ from the header's where the
+ * The header's version as one number to compare, such as 400 for 0.4.0 and 10203 for 1.2.3; the
+ * preprocessor can, too: `#if MLSTM_VERSION_NUMBER >= 400`. Minor and patch stay below 100.
+ */
+#define MLSTM_VERSION_NUMBER                                                                       \
+    (MLSTM_VERSION_MAJOR * 10000 + MLSTM_VERSION_MINOR * 100 + MLSTM_VERSION_PATCH)
+
+/**
+ * The version of the library that is linked, as "0.4.0"; may differ from the header's where the
  * library is shared.
  *
  * @return a string that lives as long as the library
  */
 MLSTM_API const char *mlstm_version(void);
+
+/**
+ * The same as a number to compare, that of ::MLSTM_VERSION_NUMBER when the library was built. A
+ * shared library with a number below the header's may lack functions that the header has. Like
+ * the rest of this header it may be called from any thread at any time.
+ */
+MLSTM_API int32_t mlstm_version_number(void);
 
 /**
  * The instruction set whose kernels this process runs: "avx512", "avx2", "neon" or "portable".

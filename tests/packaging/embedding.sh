@@ -34,7 +34,7 @@ echo "shared library of somebody else: $(LD_LIBRARY_PATH=$bin "$bin/user")"
 version=$("$bin/pie" | sed 's/mlstm \(.*\),.*/\1/')
 next=$((${version%%.*} + 1)).0.0
 copy_source "$work/next-source"
-sed "s/_MAJOR [0-9]*/_MAJOR ${next%%.*}/; s/_MINOR [0-9]*/_MINOR 0/; s/_PATCH [0-9]*/_PATCH 0/" \
+sed -E "s/_MAJOR [0-9]+/_MAJOR ${next%%.*}/; s/(_MINOR|_PATCH) [0-9]+/\1 0/" \
     include/mlstm/version.h >"$work/next-source/include/mlstm/version.h"
 sed "s/MLSTM_${version%%.*}/MLSTM_${next%%.*}/" \
     src/libmlstm.map >"$work/next-source/src/libmlstm.map"

@@ -20,7 +20,8 @@ __all__ = ["Cell", "Error", "Grads", "Layer", "LossScale", "Optimizer", "Stack",
            "absolute_error", "adagrad", "adam", "adamw", "amsgrad", "huber_loss", "isa", "lion",
            "nadam", "rmsprop", "schedule_cosine", "schedule_exponential", "schedule_step",
            "schedule_warmup", "sgd", "sigmoid_cross_entropy", "softmax_cross_entropy",
-           "softmax_cross_entropy_weighted", "squared_error", "version", "weighted_loss"]
+           "softmax_cross_entropy_weighted", "squared_error", "version", "version_number",
+           "weighted_loss"]
 
 READOUT_C, READOUT_H = 1, 2
 (ZEROS, UNIFORM, GLOROT_UNIFORM, GLOROT_NORMAL, HE_UNIFORM, HE_NORMAL, NORMAL, TRUNCATED_NORMAL,
@@ -35,6 +36,11 @@ SQUARED_ERROR, ABSOLUTE_ERROR, HUBER_LOSS, SIGMOID_CROSS_ENTROPY = range(4)
 
 def version():
     return library.mlstm_version().decode()
+
+
+def version_number():
+    """The same as a number to compare: 10203 for 1.2.3."""
+    return library.mlstm_version_number()
 
 
 def isa():

@@ -167,6 +167,7 @@ _PLAIN = {
                             POINTER(c_int64)),
     "last_error": (c_char_p,),
     "version": (c_char_p,),
+    "version_number": (c_int32,),
     "isa": (c_char_p,),
 }
 

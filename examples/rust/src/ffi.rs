@@ -19,6 +19,7 @@ type Status = i32;
 extern "C" {
     pub fn mlstm_last_error() -> *const c_char;
     pub fn mlstm_version() -> *const c_char;
+    pub fn mlstm_version_number() -> i32;
     pub fn mlstm_isa() -> *const c_char;
 
     pub fn mlstm_cell_create(input_size: i32, hidden_size: i32, cell: *mut *mut Cell) -> Status;

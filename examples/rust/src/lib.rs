@@ -138,6 +138,11 @@ pub fn version() -> String {
     text(unsafe { ffi::mlstm_version() })
 }
 
+/// The same as a number to compare: 10203 for 1.2.3.
+pub fn version_number() -> i32 {
+    unsafe { ffi::mlstm_version_number() }
+}
+
 /// The instruction set whose kernels run.
 pub fn isa() -> String {
     text(unsafe { ffi::mlstm_isa() })

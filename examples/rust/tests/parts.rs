@@ -33,6 +33,9 @@ fn assert_close(got: &[f32], expected: &[f32]) {
 #[test]
 fn handles_describe_themselves() -> Result<()> {
     assert!(["avx512", "avx2", "neon", "portable"].contains(&isa().as_str()));
+    let number = version_number();
+    let (major, minor, patch) = (number / 10000, number / 100 % 100, number % 100);
+    assert_eq!(version(), format!("{}.{}.{}", major, minor, patch));
     let mut stack = new_stack()?;
     stack.set_readout(5, Readout::H)?;
     assert_eq!(stack.layer_count(), 2);

@@ -36,6 +36,7 @@ final class LibMlstm {
 
     static native String mlstm_last_error();
     static native String mlstm_version();
+    static native int mlstm_version_number();
     static native String mlstm_isa();
 
     static native int mlstm_cell_create(int inputSize, int hiddenSize, PointerByReference cell);

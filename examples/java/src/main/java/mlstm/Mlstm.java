@@ -10,6 +10,11 @@ public final class Mlstm {
         return LibMlstm.mlstm_version();
     }
 
+    /** The same as a number to compare: 10203 for 1.2.3. */
+    public static int versionNumber() {
+        return LibMlstm.mlstm_version_number();
+    }
+
     /** The instruction set whose kernels run. */
     public static String isa() {
         return LibMlstm.mlstm_isa();
