@@ -17,6 +17,38 @@
     REQUIRE((rows) <= PTRDIFF_MAX / sizeof *(array) / (size_t)(columns), MLSTM_ERROR_TOO_LARGE,    \
             "[%zu, %d] %s cannot be addressed", rows, columns, #array)
 
+/*
+ * Probabilities alone, by the loss's kernel. It is given fewer rows than a vector has lanes, and so
+ * goes class by class or row by row: a row does not depend on its neighbours, the smaller of two
+ * classes is no difference from 1, and every logit is read before its place is written, so that
+ * both arrays may be one.
+ */
+static APART void probabilities_of(const float *logits, size_t rows, int32_t classes,
+                                   float *probabilities)
+{
+    enum { MOST = 15 };
+    static const int32_t labels[MOST]; /* any will do, but the kernel reads them */
+    const struct kernels *kernels = kernels_get();
+    const size_t lanes = (size_t)kernels->width, most = lanes <= MOST ? lanes - 1 : MOST;
+    for (size_t r = 0, n; r < rows; r += n) {
+        const size_t at = r * (size_t)classes;
+        n = rows - r < most ? rows - r : most;
+        kernels->softmax_cross_entropy(logits + at, labels, n, classes, 0.0f, probabilities + at,
+                                       NULL);
+    }
+}
+
+mlstm_status mlstm_softmax(const float *logits, size_t rows, int32_t classes, float *probabilities)
+{
+    REQUIRE_POINTER(logits);
+    REQUIRE_POINTER(probabilities);
+    REQUIRE_ROWS(rows, classes, logits);
+    const struct float_mode callers = float_mode_enter();
+    probabilities_of(logits, rows, classes, probabilities);
+    float_mode_leave(callers);
+    return MLSTM_OK;
+}
+
 static APART void softmax(const float *logits, const int32_t *labels, size_t rows, int32_t classes,
                           float *probabilities, float *dlogits, float *loss)
 {
@@ -78,7 +110,8 @@ static APART void weighted_softmax(const float *logits, const int32_t *labels, c
                                   weight / (double)counted, p, d);
             continue;
         }
-        kernels_get()->softmax_cross_entropy(logits + at, &(int32_t){0}, 1, classes, 0.0f, p, NULL);
+        if (p)
+            probabilities_of(logits + at, 1, classes, p);
         if (d)
             memset(d, 0, (size_t)classes * sizeof *d);
     }

@@ -395,6 +395,7 @@ static void passes_allocate_nothing(void **state)
         assert_ok(mlstm_state_set_lengths(p->state, lengths, 5));
         assert_ok(mlstm_step_forward(p->stack, p->state, p->x, y));
         assert_ok(mlstm_forward(p->stack, p->state, p->x, 5, y));
+        assert_ok(mlstm_softmax(y, 30, 4, p->after));
         assert_ok(mlstm_softmax_cross_entropy(y, labels, 30, 4, p->after, d, &loss));
         assert_ok(mlstm_squared_error(y, d, 30 * 4, NULL, &loss));
         assert_ok(mlstm_absolute_error(y, d, 30 * 4, NULL, &loss));

@@ -838,11 +838,23 @@ static void weighted_loss(void)
     REFUSE(weighted(dy, labels, SIZE_MAX / 2, 4, 0), TOO_LARGE, "4] logits");
 }
 
+static void softmax(void)
+{
+    float *const p = out.values;
+    REFUSE(mlstm_softmax(NULL, 6, 4, p), INVALID_ARGUMENT, "logits");
+    REFUSE(mlstm_softmax(dy, 6, 4, NULL), INVALID_ARGUMENT, "probabilities");
+    REFUSE(mlstm_softmax(dy, 0, 4, p), INVALID_ARGUMENT, "rows must be at least 1, got 0");
+    REFUSE(mlstm_softmax(dy, 6, 0, p), INVALID_ARGUMENT, "classes must be at least 1, got 0");
+    REFUSE(mlstm_softmax(dy, 6, -4, p), INVALID_ARGUMENT, "got -4");
+    REFUSE(mlstm_softmax(dy, SIZE_MAX / 2, 4, p), TOO_LARGE, "4] logits");
+}
+
 static void losses(void **unused)
 {
     (void)unused;
     static const int32_t above[] = {0, 1, 4}, below[] = {0, -1, 3};
     float *const p = out.values, *const d = out.more, *const loss = &out.number;
+    softmax();
     REFUSE(mlstm_softmax_cross_entropy(NULL, labels, 6, 4, p, d, loss), INVALID_ARGUMENT, "logits");
     REFUSE(mlstm_softmax_cross_entropy(dy, NULL, 6, 4, p, d, loss), INVALID_ARGUMENT, "labels");
     REFUSE(mlstm_softmax_cross_entropy(dy, labels, 0, 4, p, d, loss), INVALID_ARGUMENT, "got 0");

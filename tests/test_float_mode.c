@@ -19,7 +19,7 @@ static const struct shape special = {
                  .epsilon = 1e-3f, .cell_clip = 0.7f, .zoneout_h = 0.3f, .dropout = 0.3f,
                  .merge = MLSTM_MERGE_SUM, .learned = 1}}};
 
-enum { OUTPUTS = 4, ROWS = 5 * 3, ENDS = 10 };
+enum { OUTPUTS = 4, ROWS = 5 * 3, ENDS = 11 };
 
 /* What the calls below work on, and where they leave what they give. */
 static struct world {
@@ -99,6 +99,7 @@ CALL(forward, mlstm_forward(w.m->stack, w.m->state, w.m->x, shape.steps - 1, w.y
 CALL(step_forward, mlstm_step_forward(w.m->stack, w.m->state, w.m->x, w.y + 12 * OUTPUTS))
 CALL(single_step, mlstm_step_forward(w.single->stack, w.single->state, w.single->x, w.d[8]))
 CALL(softmax, mlstm_softmax_cross_entropy(w.y, w.labels, ROWS, OUTPUTS, w.p, w.d[0], &w.numbers[0]))
+CALL(probabilities, mlstm_softmax(w.y, ROWS, OUTPUTS, w.d[10]))
 CALL(weighted, mlstm_softmax_cross_entropy_weighted(w.y, w.labels, w.weights, ROWS, OUTPUTS, 3,
                                                     0.1f, w.p, w.d[1], &w.numbers[1]))
 CALL(sigmoid, mlstm_sigmoid_cross_entropy(w.y, w.p, ROWS * OUTPUTS, w.d[2], &w.numbers[2]))
@@ -224,8 +225,8 @@ struct call {
 };
 static const struct call calls[] = {
     ROW(init), ROW(init_param), ROW(init_uniform), ROW(begin_window), ROW(forward),
-    ROW(step_forward), ROW(single_step), ROW(softmax), ROW(weighted), ROW(sigmoid), ROW(absolute),
-    ROW(huber), ROW(squared), ROW(backward), ROW(special_bias), ROW(special_forward),
+    ROW(step_forward), ROW(single_step), ROW(softmax), ROW(probabilities), ROW(weighted), ROW(sigmoid),
+    ROW(absolute), ROW(huber), ROW(squared), ROW(backward), ROW(special_bias), ROW(special_forward),
     ROW(special_backward), ROW(threads), ROW(threaded), ROW(scale), ROW(add), ROW(norm), ROW(check),
     ROW(clip_norm), ROW(clip_value), ROW(clip_param_norm), ROW(sgd), ROW(nesterov), ROW(adagrad),
     ROW(rmsprop), ROW(centered), ROW(adam), ROW(adamw), ROW(amsgrad), ROW(step_count), ROW(nadam),
@@ -714,12 +715,13 @@ static void denormal_gradients_are_zeros(void **state)
 static void denormal_outputs_are_zeros(void **state)
 {
     (void)state;
-    float outputs[2][8], p[2][8], d[2][6][8], loss[2][6];
+    float outputs[2][8], p[2][8], softmax_alone[2][8], d[2][6][8], loss[2][6];
     static const float targets[8] = {0, 1, 0, 1, 0, 1, 0, 1};
     static const int32_t labels[2] = {0, 3};
     for (int k = 0; k < 2; k++) {
         fill(outputs[k], 8, k);
         const float *y = outputs[k];
+        assert_ok(mlstm_softmax(y, 2, 4, softmax_alone[k]));
         assert_ok(mlstm_softmax_cross_entropy(y, labels, 2, 4, p[k], d[k][0], &loss[k][0]));
         assert_ok(mlstm_softmax_cross_entropy_weighted(
             y, labels, (float[]){1, k ? 1e-40f : 0}, 2, 4, -1, 0.1f, p[k], d[k][1], &loss[k][1]));
@@ -728,6 +730,7 @@ static void denormal_outputs_are_zeros(void **state)
         assert_ok(mlstm_huber_loss(y, targets, 8, 1, d[k][4], &loss[k][4]));
         assert_ok(mlstm_squared_error(y, targets, 8, d[k][5], &loss[k][5]));
     }
+    assert_same_bits("softmax", softmax_alone[1], softmax_alone[0], 8);
     assert_same_bits("probabilities", p[1], p[0], 8);
     assert_same_bits("gradients", d[1][0], d[0][0], 6 * 8);
     assert_same_bits("losses", loss[1], loss[0], 6);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#define _DEFAULT_SOURCE
+
 #include "support.h"
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 struct cross_entropy {
     size_t rows;
@@ -32,6 +37,27 @@ static void free_cross_entropy(struct cross_entropy *e)
     test_free(e);
 }
 
+/* Alone, in place, and each row by itself, against `p` in float64. */
+static void check_softmax(const struct cross_entropy *e, const double *p)
+{
+    const size_t classes = (size_t)e->classes, count = e->rows * classes;
+    float *all = floats(count), *in_place = floats(count);
+    assert_ok(mlstm_softmax(e->logits, e->rows, e->classes, all));
+    assert_near("softmax", all, p, count, 5e-7);
+    /* Small ones too, but for those of which a part may have been a denormal. */
+    for (size_t i = 0; i < count; i++)
+        if (p[i] > 1e-30)
+            assert_near("softmax", &all[i], &p[i], 1, 1e-5 * p[i]);
+    memcpy(in_place, e->logits, count * sizeof *in_place);
+    assert_ok(mlstm_softmax(in_place, e->rows, e->classes, in_place));
+    assert_same_bits("softmax in place", in_place, all, count);
+    for (size_t r = 0; r < e->rows; r++)
+        assert_ok(mlstm_softmax(e->logits + r * classes, 1, e->classes, in_place + r * classes));
+    assert_same_bits("softmax of rows", in_place, all, count);
+    test_free(all);
+    test_free(in_place);
+}
+
 /* Everything in float64, after the definition in loss.h. */
 static void check_cross_entropy(struct cross_entropy *e)
 {
@@ -56,6 +82,7 @@ static void check_cross_entropy(struct cross_entropy *e)
     assert_near("probabilities", e->probabilities, p, count, 5e-7);
     assert_near("dlogits", e->dlogits, d, count, 5e-7 / (double)e->rows);
     assert_near("loss", &e->loss, &loss, 1, 1e-6 * fmax(1, fabs(loss)));
+    check_softmax(e, p);
     test_free(p);
     test_free(d);
 }
@@ -141,6 +168,35 @@ static void nan_passes_through(void **state)
     assert_true(isnan(e->loss) && isnan(e->probabilities[0]) && isnan(e->dlogits[1]));
     assert_true(e->probabilities[2] == 0.5f && e->dlogits[3] == 0.25f);
     free_cross_entropy(e);
+}
+
+/* One row that is not finite changes no other, in place neither; -infinity leaves a class out. */
+static void softmax_of_what_is_not_finite(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, MOST = 20 };
+    static const int32_t classes[] = {2, 3, MOST};
+    for (size_t i = 0; i < COUNT(classes); i++) {
+        const size_t n = (size_t)classes[i];
+        float logits[ROWS * MOST] = {0}, p[ROWS * MOST];
+        logits[5 * n] = NAN;
+        logits[9 * n + 1] = INFINITY;
+        logits[17 * n + 1] = -INFINITY;
+        assert_ok(mlstm_softmax(logits, ROWS, classes[i], p));
+        for (size_t k = 0; k < ROWS * n; k++) {
+            const size_t row = k / n;
+            const double expected = 1 / (double)(row == 17 ? n - 1 : n);
+            if (row == 5)
+                assert_true(isnan(p[k]));
+            else if (row == 17 && k % n == 1)
+                assert_true(p[k] >= 0 && p[k] <= 2e-38f);
+            else if (row != 9)
+                assert_near("softmax", &p[k], &expected, 1, 1e-7);
+        }
+        assert_true(isnan(p[9 * n + 1]));
+        assert_ok(mlstm_softmax(logits, ROWS, classes[i], logits));
+        assert_same_bits("softmax in place", logits, p, ROWS * n);
+    }
 }
 
 struct weighted {
@@ -242,6 +298,29 @@ static void nothing_counts(void **state)
                                                    &loss));
     assert_same_bits("dlogits", d, (float[4]){0}, 4);
     assert_true(loss == 0);
+}
+
+/* The second row lies in memory that cannot be read. */
+static void what_does_not_count_is_not_read(void **state)
+{
+    (void)state;
+    enum { CLASSES = 3 };
+    static const int32_t kept[] = {1, 2}, ignored[] = {1, -1};
+    static const float weights[] = {1, 0};
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(pages != MAP_FAILED);
+    assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+    const float *logits = (const float *)(const void *)(pages + page) - CLASSES;
+    const double expected[] = {log(3), log(3)};
+    float d[2 * CLASSES], loss[2];
+    assert_ok(mlstm_softmax_cross_entropy_weighted(logits, kept, weights, 2, CLASSES, -1, 0.1f,
+                                                   NULL, d, &loss[0]));
+    assert_ok(mlstm_softmax_cross_entropy_weighted(logits, ignored, NULL, 2, CLASSES, -1, 0.1f,
+                                                   NULL, d, &loss[1]));
+    assert_near("loss", loss, expected, 2, 1e-6);
+    assert_same_bits("dlogits", d + CLASSES, (float[CLASSES]){0}, CLASSES);
+    assert_int_equal(munmap(pages, 2 * page), 0);
 }
 
 /* Without any of its features it is the plain loss. */
@@ -413,8 +492,10 @@ int main(void)
         cmocka_unit_test(a_row_beyond_float32),
         cmocka_unit_test(outputs_are_optional),
         cmocka_unit_test(nan_passes_through),
+        cmocka_unit_test(softmax_of_what_is_not_finite),
         cmocka_unit_test(weighted),
         cmocka_unit_test(nothing_counts),
+        cmocka_unit_test(what_does_not_count_is_not_read),
         cmocka_unit_test(weighted_as_plain),
         cmocka_unit_test(means),
         cmocka_unit_test(rows_have_weights),

@@ -375,6 +375,16 @@ void test_losses()
                 2 * std::log(2.0f)) &&
                dlogits[0] == 1 && dlogits[2] == 0,
            "weighted softmax cross entropy");
+    float p[] = {0, 0, 5, 5 + std::log(3.0f)};
+    mlstm::softmax(p, 2, p);
+    expect(near(p[0], 0.5f) && near(p[1], 0.5f) && near(p[2], 0.25f) && near(p[3], 0.75f),
+           "softmax in place");
+    expect_error(MLSTM_ERROR_MISMATCH, "logits", [&] { mlstm::softmax(logits, 3, p); });
+    expect_error(MLSTM_ERROR_MISMATCH, "probabilities",
+                 [&] { mlstm::softmax(logits, 2, {p, 2}); });
+    expect_error(MLSTM_ERROR_INVALID_ARGUMENT, "got -2", [&] { mlstm::softmax(logits, -2, p); });
+    expect_error(MLSTM_ERROR_INVALID_ARGUMENT, "probabilities",
+                 [&] { mlstm::softmax(logits, 2, {}); });
     expect_error(MLSTM_ERROR_MISMATCH, "targets",
                  [&] { mlstm::absolute_error(outputs, {targets, 1}, {}); });
 }

@@ -36,7 +36,7 @@ module mlstm
         MLSTM_ERROR_NOT_FINITE = 8, MLSTM_ERROR_SYSTEM = 9
 
     public :: mlstm_version, mlstm_version_number, mlstm_isa
-    public :: mlstm_softmax_cross_entropy, mlstm_softmax_cross_entropy_weighted, &
+    public :: mlstm_softmax, mlstm_softmax_cross_entropy, mlstm_softmax_cross_entropy_weighted, &
         mlstm_sigmoid_cross_entropy, mlstm_absolute_error, mlstm_huber_loss, mlstm_squared_error, &
         mlstm_weighted_loss
     public :: mlstm_schedule_step, mlstm_schedule_exponential, mlstm_schedule_cosine, &
@@ -1173,6 +1173,17 @@ contains
     end subroutine
 
     ! Losses.
+
+    ! Of logits(O,B,T), over O.
+    subroutine mlstm_softmax(logits, probabilities, stat, errmsg)
+        real(c_float), contiguous, intent(in) :: logits(:, :, :)
+        real(c_float), contiguous, intent(inout) :: probabilities(:, :, :)
+        integer(c_int32_t), intent(inout), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        if (.not. fits("probabilities", shape(probabilities), shape(logits), stat, errmsg)) return
+        call finish(c_softmax(logits, row_count(logits), size(logits, 1), probabilities), stat, &
+            errmsg)
+    end subroutine
 
     ! logits(O,B,T) with labels(B,T), whose classes are counted from 0.
     subroutine mlstm_softmax_cross_entropy(logits, labels, loss, probabilities, dlogits, &

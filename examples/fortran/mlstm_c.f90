@@ -477,6 +477,11 @@ module mlstm_c
             import; integer(c_int32_t) :: c_backward; type(c_ptr), value :: stack, state, grads
             type(c_ptr), value :: dy, dh_top, dc_top, dx
         end function
+        function c_softmax(logits, rows, classes, probabilities) bind(C, name="mlstm_softmax")
+            import; integer(c_int32_t) :: c_softmax
+            real(c_float), intent(in) :: logits(*); integer(c_size_t), value :: rows
+            integer(c_int32_t), value :: classes; real(c_float), intent(inout) :: probabilities(*)
+        end function
         function c_softmax_cross_entropy(logits, labels, rows, classes, probabilities, dlogits, &
                 loss) bind(C, name="mlstm_softmax_cross_entropy")
             import; integer(c_int32_t) :: c_softmax_cross_entropy

@@ -599,6 +599,13 @@ contains
             loss, reshape([2.0, 3.0], [1, 2]), dlogits=dlogits)
         call expect(near(loss, 2 * log(2.0)) .and. near(dlogits(1, 1, 1), 1.0) .and. &
             near(dlogits(1, 1, 2), 0.0), "weighted softmax cross entropy")
+        logits = reshape([0.0, 0.0, 5.0, 5.0 + log(3.0)], [2, 1, 2])
+        call mlstm_softmax(logits, dlogits)
+        call expect(near(dlogits(2, 1, 1), 0.5) .and. near(dlogits(2, 1, 2), 0.75), "softmax")
+        call mlstm_softmax(logits, dlogits(:, :, :1), stat, errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_MISMATCH, "probabilities")
+        call mlstm_softmax(none, none, stat, errmsg)
+        call expect_error(stat, errmsg, MLSTM_ERROR_INVALID_ARGUMENT, "rows")
         call test_weighted_losses(outputs, targets)
         call mlstm_softmax_cross_entropy(none, reshape([0, 1], [1, 2]), loss, stat=stat, &
             errmsg=errmsg)

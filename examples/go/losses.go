@@ -5,6 +5,24 @@ package mlstm
 // #include <mlstm/mlstm.h>
 import "C"
 
+// Softmax fills probabilities with the softmax of each row of logits [rows, classes]; both may be the
+// same.
+func Softmax(logits []float32, classes int, probabilities []float32) error {
+	rows := len(logits)
+	if classes > 0 {
+		rows /= classes
+		if err := checkLength("logits", len(logits), rows*classes); err != nil {
+			return err
+		}
+	}
+	if err := checkLength("probabilities", len(probabilities), len(logits)); err != nil {
+		return err
+	}
+	return check(func() C.mlstm_status {
+		return C.mlstm_softmax(floats(logits), C.size_t(rows), size(classes), floats(probabilities))
+	})
+}
+
 // SoftmaxCrossEntropy returns the loss averaged over the rows of logits [rows, classes], with a label
 // for each, and fills probabilities and dlogits, its gradient, where they are not nil.
 func SoftmaxCrossEntropy(logits []float32, labels []int32, probabilities, dlogits []float32) (float32, error) {

@@ -172,6 +172,13 @@ func TestLossesAndTheirGradients(t *testing.T) {
 		[]float32{2, 3}, -1, 0, nil, dlogits)), 2*math.Ln2)
 	near("its gradient", dlogits[0], 1)
 	near("what was ignored", dlogits[2], 0)
+	p := []float32{0, 0, 5, 5 + float32(math.Log(3))}
+	must(Softmax(p, 2, p))
+	near("a probability", p[1], 0.5)
+	near("the largest", p[3], 0.75)
+	expectError(t, Softmax(p, 3, p), Mismatch, "logits")
+	expectError(t, Softmax(p, 2, p[1:]), Mismatch, "probabilities")
+	expectError(t, Softmax(p, -2, p), InvalidArgument, "got -2")
 	_, err := AbsoluteError(outputs, targets[1:], nil)
 	expectError(t, err, Mismatch, "targets")
 }

@@ -135,6 +135,7 @@ for (const prototype of [
     'int32_t mlstm_optimizer_frozen(mlstm_optimizer *optimizer, const char *param)',
     'int32_t mlstm_apply_grads(mlstm_optimizer *optimizer, mlstm_stack *stack, mlstm_grads *grads)',
     'int32_t mlstm_state_apply_grads(mlstm_state *state, mlstm_optimizer *optimizer, mlstm_stack *stack, mlstm_grads *grads)',
+    'int32_t mlstm_softmax(void *logits, size_t rows, int32_t classes, void *probabilities)',
     'int32_t mlstm_softmax_cross_entropy(void *logits, void *labels, size_t rows, int32_t classes, void *probabilities, void *dlogits, void *loss)',
     'int32_t mlstm_softmax_cross_entropy_weighted(void *logits, void *labels, void *weights, size_t rows, int32_t classes, int32_t ignored, float smoothing, void *probabilities, void *dlogits, void *loss)',
     'int32_t mlstm_sigmoid_cross_entropy(void *logits, void *targets, size_t count, void *dlogits, void *loss)',
@@ -792,6 +793,16 @@ export class Optimizer extends Handle {
     apply(stack, grads) {
         check(c.apply_grads(Optimizer.pointer(this), Stack.pointer(stack), Grads.pointer(grads)));
     }
+}
+
+/** Fills and returns probabilities, softmax of each row of logits [rows, classes]; both may be one. */
+export function softmax(logits, classes, probabilities = new Float32Array(logits.length)) {
+    const columns = Math.max(int32(classes), 1);
+    const rows = Math.floor(floats('logits', logits).length / columns);
+    floats('logits', logits, rows * columns);
+    floats('probabilities', probabilities, logits.length);
+    check(c.softmax(logits, rows, classes, probabilities));
+    return probabilities;
 }
 
 /**

@@ -9,7 +9,8 @@ import { Worker } from 'node:worker_threads';
 import {
     Cell, Drop, Grads, Initializer, Loss, LossScale, Mask, Merge, Norm, Optimizer, Readout, Skip, Stack,
     State, absoluteError, huberLoss, isa, scheduleCosine, scheduleWarmup, sigmoidCrossEntropy,
-    softmaxCrossEntropy, softmaxCrossEntropyWeighted, squaredError, version, versionNumber, weightedLoss,
+    softmax, softmaxCrossEntropy, softmaxCrossEntropyWeighted, squaredError, version, versionNumber,
+    weightedLoss,
 } from './mlstm.js';
 import { run } from './worker.js';
 
@@ -398,6 +399,13 @@ test('losses and their gradients', () => {
     near(softmaxCrossEntropyWeighted(Float32Array.of(0, 0, 5, 9), Int32Array.of(1, -1),
         { weights: Float32Array.of(2, 3), dlogits }), 2 * Math.LN2);
     assert.deepEqual(dlogits, Float32Array.of(1, -1, 0, 0));
+    const logits = Float32Array.of(0, 0, 5, 5 + Math.log(3));
+    const p = softmax(logits, 2);
+    [0.5, 0.5, 0.25, 0.75].forEach((expected, i) => near(p[i], expected));
+    assert.deepEqual(softmax(logits, 2, logits), p);
+    assert.throws(() => softmax(p, 3), RangeError);
+    assert.throws(() => softmax(p, 2, gradient), RangeError);
+    assert.throws(() => softmax(p, -2), { code: 'MLSTM_ERROR_INVALID_ARGUMENT' });
     assert.throws(() => absoluteError(outputs, Float32Array.of(1)), RangeError);
 });
 

@@ -164,6 +164,7 @@ mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const f
 mlstm_status mlstm_backward(const mlstm_stack *stack, mlstm_state *state, const float *dy,
                             const float *dh_top, const float *dc_top, float *dx,
                             mlstm_grads *grads);
+mlstm_status mlstm_softmax(const float *logits, size_t rows, int32_t classes, float *probabilities);
 mlstm_status mlstm_softmax_cross_entropy(const float *logits, const int32_t *labels, size_t rows,
                                          int32_t classes, float *probabilities, float *dlogits,
                                          float *loss);
@@ -623,6 +624,13 @@ end
 
 function optimizer:apply_grads(model, gradients)
     check(C.mlstm_apply_grads(self.handle, model.handle, gradients.handle))
+end
+
+-- Probabilities of logits [rows,classes], which may be the same array.
+function mlstm.softmax(logits, rows, classes, probabilities)
+    local count = rows * classes
+    check(C.mlstm_softmax(sized("logits", logits, count), rows, classes,
+                          sized("probabilities", probabilities, count)))
 end
 
 -- The loss of logits [rows,classes] with labels [rows], an int32_t array or pointer.

@@ -245,6 +245,12 @@ local function test_losses()
         ffi.new("float[4]", 0, 0, 5, 9), ffi.new("int32_t[2]", 1, -1), ffi.new("float[2]", 2, 3),
         2, 2, nil, nil, nil, dlogits), 2 * math.log(2))
     assert(dlogits[0] == 1 and dlogits[2] == 0)
+    local p = ffi.new("float[4]", 0, 0, 5, 5 + math.log(3))
+    mlstm.softmax(p, 2, 2, p)
+    near(p[1], 0.5)
+    near(p[3], 0.75)
+    expect_error("MISMATCH", "logits", function() mlstm.softmax(p, 3, 2, p) end)
+    expect_error("INVALID_ARGUMENT", "classes", function() mlstm.softmax(p, 2, -2, p) end)
     local ones, weights = ffi.new("float[2]", 1, 1), ffi.new("float[2]", 0, 2)
     local plain = ffi.new("float[2]")
     for kind, loss in pairs {

@@ -243,6 +243,17 @@ class Test(unittest.TestCase):
         self.assertAlmostEqual(loss, 2 * numpy.log(2), 6)
         self.assertEqual(dlogits.tolist(), [[1, -1], [0, 0]])
 
+    def test_softmax(self):
+        logits = numpy.log(numpy.array([[[1, 1]], [[1, 3]], [[5, 0.5]]], numpy.float32))
+        p = mlstm.softmax(logits)
+        numpy.testing.assert_allclose(p, [[[0.5, 0.5]], [[0.25, 0.75]], [[10 / 11, 1 / 11]]], 1e-6)
+        self.assertIs(mlstm.softmax(logits, logits), logits)
+        self.assertEqual(logits.tolist(), p.tolist())
+        with self.assertRaisesRegex(ValueError, "out"):
+            mlstm.softmax(logits, numpy.empty((3, 2), "f"))
+        with self.assertRaisesRegex(mlstm.Error, "rows"):
+            mlstm.softmax(logits[:0])
+
     def test_weighted_losses(self):
         outputs, targets = numpy.array([[[0], [3]], [[0], [1]]], numpy.float32)
         ones, weights = numpy.array([[1, 1], [0, 2]], numpy.float32)

@@ -4,7 +4,7 @@
 
 /**
  * @file loss.h
- * @brief Losses on y, and their gradients.
+ * @brief Losses on y, their gradients, and softmax alone.
  */
 
 #include <stddef.h>
@@ -23,6 +23,25 @@ extern "C" {
  * ::mlstm_backward takes as `dy`.
  *
  * @{ */
+
+/**
+ * Softmax of each row, for a model that runs and has no labels:
+ * `probabilities[r][k] = exp(logits[r][k]) / sum over j of exp(logits[r][j])`.
+ *
+ * Safe for any finite logits: the largest of a row is subtracted first. A logit of -infinity leaves
+ * its class out, with at most 2e-38, as long as another one is finite. What a row gives does not
+ * depend on the others; ::mlstm_softmax_cross_entropy may give other last bits. TensorFlow's and
+ * PyTorch's `softmax` over the last axis.
+ *
+ * @param logits              `[rows, classes]`
+ * @param rows                at least 1; B for a step, T*B for a window
+ * @param classes             at least 1
+ * @param[out] probabilities  `[rows, classes]`; may be `logits` itself
+ * @retval MLSTM_ERROR_INVALID_ARGUMENT NULL, or a size below 1
+ * @retval MLSTM_ERROR_TOO_LARGE
+ */
+MLSTM_API mlstm_status mlstm_softmax(const float *logits, size_t rows, int32_t classes,
+                                     float *probabilities);
 
 /**
  * Softmax cross entropy with integer labels, averaged over rows:
@@ -57,10 +76,10 @@ MLSTM_API mlstm_status mlstm_softmax_cross_entropy(const float *logits, const in
  *     loss = -1/N * sum over r of weights[r] * sum over k of z[r][k] * log(softmax(logits[r])[k])
  *
  * where N is the number of rows whose weight is not 0. A row with the ignored label counts as one
- * of weight 0; its gradient is 0 whatever its logits. Without weights that is PyTorch's
- * `CrossEntropyLoss` with `ignore_index` and `label_smoothing`, but no rows at all have the loss 0.
- * Rows are computed one by one: where none of this is needed, ::mlstm_softmax_cross_entropy is
- * faster for few classes.
+ * of weight 0; its gradient is 0 whatever its logits, which are read for its probabilities alone.
+ * Without weights that is PyTorch's `CrossEntropyLoss` with `ignore_index` and `label_smoothing`,
+ * but for one case: where no row counts, the loss is 0 (PyTorch gives NaN). Rows are computed one by
+ * one: where none of this is needed, ::mlstm_softmax_cross_entropy is faster for few classes.
  *
  * @param logits              `[rows, classes]`
  * @param labels              `[rows]`, each in 0 to classes-1, or `ignored`
@@ -133,8 +152,8 @@ MLSTM_API mlstm_status mlstm_huber_loss(const float *outputs, const float *targe
  * @param[out] doutputs   `[count]`: gradient of the loss; NULL where not wanted
  * @param[out] loss       one number; NULL where not wanted
  */
-MLSTM_API mlstm_status mlstm_squared_error(const float *outputs, const float *targets,
-                                           size_t count, float *doutputs, float *loss);
+MLSTM_API mlstm_status mlstm_squared_error(const float *outputs, const float *targets, size_t count,
+                                           float *doutputs, float *loss);
 
 /** The losses of single numbers, for ::mlstm_weighted_loss. */
 enum mlstm_loss {
@@ -151,8 +170,8 @@ enum mlstm_loss {
  *     L[r] = sum over k of l(outputs[r][k], targets[r][k])
  *
  * where N is the number of rows whose weight is not 0 (TensorFlow 1's `tf.losses` with their
- * default reduction). The outputs of a row of weight 0 are not read and its gradient is 0; the loss
- * of no rows at all is 0.
+ * default reduction). The outputs of a row of weight 0 are not read and its gradient is 0; where no
+ * row counts, the loss is 0.
  *
  * @param kind            one of ::mlstm_loss
  * @param outputs,targets `[rows, columns]`

@@ -699,6 +699,17 @@ inline void backward(const stack &model, state &stream, span<const float> dy, gr
     backward(model, stream, arrays, &gradients);
 }
 
+/** Softmax of each `classes` logits; `probabilities` are as many as `logits`, or the same array. */
+inline void softmax(span<const float> logits, std::int32_t classes, span<float> probabilities)
+{
+    const std::size_t columns = classes < 1 ? 1 : static_cast<std::size_t>(classes);
+    const std::size_t rows = logits.size() / columns;
+    detail::check_size("logits", logits, rows * columns);
+    detail::check_size("probabilities", probabilities, logits.size());
+    detail::check(mlstm_softmax(detail::pointer(logits), rows, classes,
+                                detail::pointer(probabilities)));
+}
+
 /** Returns the loss; `probabilities` and `dlogits` are as large as `logits`, or empty. */
 inline float softmax_cross_entropy(span<const float> logits, span<const std::int32_t> labels,
                                    std::int32_t classes, span<float> probabilities,

@@ -19,8 +19,8 @@ from .library import Error, library
 __all__ = ["Cell", "Error", "Grads", "Layer", "LossScale", "Optimizer", "Stack", "State",
            "absolute_error", "adagrad", "adam", "adamw", "amsgrad", "huber_loss", "isa", "lion",
            "nadam", "rmsprop", "schedule_cosine", "schedule_exponential", "schedule_step",
-           "schedule_warmup", "sgd", "sigmoid_cross_entropy", "softmax_cross_entropy",
-           "softmax_cross_entropy_weighted", "squared_error", "version", "version_number",
+           "schedule_warmup", "sgd", "sigmoid_cross_entropy", "softmax",
+           "softmax_cross_entropy", "softmax_cross_entropy_weighted", "squared_error", "version", "version_number",
            "weighted_loss"]
 
 READOUT_C, READOUT_H = 1, 2
@@ -511,6 +511,16 @@ class LossScale:
         """Takes in whether the gradients of the window were finite."""
         self.value = library.mlstm_schedule_loss_scale(self.value, finite, *self._settings,
                                                        ctypes.byref(self._streak))
+
+
+def softmax(logits, out=None):
+    """Probabilities [..., classes] of logits of that shape; `out` may be `logits`."""
+    logits = view("logits", logits)
+    shape = logits.shape
+    out = output(out, shape)
+    rows = numpy.prod(shape[:-1], dtype=int)
+    library.mlstm_softmax(logits.ctypes, rows, shape[-1], pointer("out", out, shape, written=True))
+    return out
 
 
 def softmax_cross_entropy(logits, labels, probabilities=None, dlogits=None):

@@ -104,6 +104,7 @@ _CHECKED = {
     "step_forward": (stack, state, array, array),
     "forward": (stack, state, array, c_int32, array),
     "backward": (stack, state, array, array, array, array, grads),
+    "softmax": (array, c_size_t, c_int32, array),
     "softmax_cross_entropy": (array, array, c_size_t, c_int32, array, array, POINTER(c_float)),
     "softmax_cross_entropy_weighted": (array, array, array, c_size_t, c_int32, c_int32, c_float,
                                        array, array, POINTER(c_float)),

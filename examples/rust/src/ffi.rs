@@ -308,6 +308,12 @@ extern "C" {
         grads: *const Grads,
     ) -> Status;
 
+    pub fn mlstm_softmax(
+        logits: *const f32,
+        rows: usize,
+        classes: i32,
+        probabilities: *mut f32,
+    ) -> Status;
     pub fn mlstm_softmax_cross_entropy(
         logits: *const f32,
         labels: *const i32,

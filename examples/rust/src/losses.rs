@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: MIT
-//! Losses on y; `loss.h` has the formulas. Each fills its gradient where that is wanted.
+//! Losses on y, and softmax alone; `loss.h` has the formulas. Each loss fills its gradient where that
+//! is wanted.
 
 use super::{check, check_given, check_length, ffi, or_null, read_or_null, size, Result};
+
+/// Softmax of each row of `logits` `[rows, classes]`.
+pub fn softmax(logits: &[f32], classes: usize, probabilities: &mut [f32]) -> Result<()> {
+    let columns = classes.max(1);
+    let rows = logits.len() / columns;
+    check_length("logits", logits.len(), rows * columns)?;
+    check_length("probabilities", probabilities.len(), logits.len())?;
+    let (logits, probabilities) = (logits.as_ptr(), probabilities.as_mut_ptr());
+    check(unsafe { ffi::mlstm_softmax(logits, rows, size(classes), probabilities) })
+}
 
 /// Softmax cross entropy, averaged over rows: the loss, and into `dlogits` its gradient, into
 /// `probabilities` the softmax. One label for each row of `logits` `[rows, classes]`.

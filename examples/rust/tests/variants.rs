@@ -181,6 +181,14 @@ fn losses_and_their_gradients() -> Result<()> {
     )?;
     assert!((loss - 2.0 * ln2).abs() < 1e-6);
     assert_eq!(dlogits, [1.0, -1.0, 0.0, 0.0]);
+    let mut p = [0.0; 4];
+    softmax(&[0.0, 0.0, 5.0, 5.0 + 3f32.ln()], 2, &mut p)?;
+    for (got, expected) in p.iter().zip(&[0.5, 0.5, 0.25, 0.75]) {
+        assert!((got - expected).abs() < 1e-6, "{} for {}", got, expected);
+    }
+    assert!(softmax(&logits, 3, &mut p).is_err());
+    assert!(softmax(&logits, 2, &mut p[1..]).is_err());
+    assert!(softmax(&logits, 0, &mut p).is_err());
     assert!(absolute_error(&outputs, &targets[1..], None).is_err());
     Ok(())
 }

@@ -169,6 +169,7 @@ final class LibMlstm {
     static native int mlstm_state_apply_grads(Pointer state, Pointer optimizer, Pointer stack,
         Pointer grads);
 
+    static native int mlstm_softmax(FloatBuffer logits, Size rows, int classes, FloatBuffer probabilities);
     static native int mlstm_softmax_cross_entropy(FloatBuffer logits, IntBuffer labels, Size rows,
         int classes, FloatBuffer probabilities, FloatBuffer dlogits, FloatByReference loss);
     static native int mlstm_softmax_cross_entropy_weighted(FloatBuffer logits, IntBuffer labels,

@@ -9,9 +9,18 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import mlstm.LibMlstm.Size;
 
-/** Losses on y, and their gradients. */
+/** Losses on y, their gradients, and softmax alone. */
 public final class Losses {
     private Losses() {}
+
+    /** Fills probabilities with the softmax of each row of logits [rows, classes]; both may be the same. */
+    public static void softmax(FloatBuffer logits, int classes, FloatBuffer probabilities) {
+        int length = logits.remaining();
+        int columns = Math.max(classes, 1);
+        int rows = length / columns;
+        LibMlstm.check(LibMlstm.mlstm_softmax(slice("logits", logits, rows * columns), new Size(rows),
+            classes, slice("probabilities", probabilities, length)));
+    }
 
     /**
      * The loss averaged over the rows of logits [rows, classes], with a label for each; fills

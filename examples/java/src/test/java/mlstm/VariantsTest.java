@@ -186,6 +186,13 @@ class VariantsTest {
         assertEquals(2 * Math.log(2), Losses.softmaxCrossEntropyWeighted(Buffers.floats(0, 0, 5, 9),
             labels, Buffers.floats(2, 3), -1, 0, null, dlogits), 1e-6);
         assertEquals(Buffers.floats(1, -1, 0, 0), dlogits);
+        FloatBuffer p = Buffers.floats(0, 0, 5, 5 + (float) Math.log(3));
+        Losses.softmax(p, 2, p);
+        assertEquals(0.5, p.get(1), 1e-6);
+        assertEquals(0.75, p.get(3), 1e-6);
+        assertThrows(IllegalArgumentException.class, () -> Losses.softmax(p, 3, p));
+        assertThrows(IllegalArgumentException.class, () -> Losses.softmax(p, 2, Buffers.floats(2)));
+        assertThrows(MlstmException.class, () -> Losses.softmax(p, -2, p));
         assertThrows(IllegalArgumentException.class,
             () -> Losses.absoluteError(outputs, Buffers.floats(1), null));
     }
