@@ -238,6 +238,9 @@ void test_options()
                shapes.at("layer1.norm_c_gain") == shape{8} &&
                shapes.at("readout.kernel_h") == shape{8, 1},
            "shapes of parameters");
+    mlstm::param vector{"vector", {6}}, matrix{"matrix", {6, 4}};
+    expect(mlstm::param().count() == 0 && vector.count() == 6 && matrix.count() == 24,
+           "numbers of parameters");
     expect_error(MLSTM_ERROR_INVALID_ARGUMENT, "rate", [] { mlstm::cell(1, 1).set_dropout(1); });
 }
 

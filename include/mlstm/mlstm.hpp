@@ -6,8 +6,9 @@
  * @file mlstm.hpp
  * @brief The library for C++11 and later: handles that free themselves, errors as exceptions.
  *
- * Each class holds one handle of the C library and can be moved but not copied; a member does what
- * the C function of its name does, and the C headers say what that is. Beyond them:
+ * Each class holds one handle of the C library and can be moved but not copied. A member does what
+ * the C function of the class's and its own name does, as mlstm::state::zero() is
+ * ::mlstm_state_zero, or says which other one; the C headers say what that is. Beyond them:
  *
  * - A call that fails throws mlstm::error with the library's sentence.
  * - A function that takes numbers alone, as those of schedule.h, is called as in C.
@@ -303,8 +304,13 @@ struct param {
     std::string name;
     std::vector<std::int32_t> shape;
 
-    /** Numbers in it. */
-    std::size_t count() const { return detail::product(shape[0], shape.size() > 1 ? shape[1] : 1); }
+    /** Numbers in it; 0 without a shape. */
+    std::size_t count() const
+    {
+        if (shape.empty())
+            return 0;
+        return detail::product(shape[0], shape.size() > 1 ? shape[1] : 1);
+    }
 };
 
 /** The layers, the readout, and every parameter (stack.h). */
@@ -337,13 +343,16 @@ public:
     std::int32_t layer_count() const noexcept { return mlstm_stack_layer_count(handle()); }
     std::int32_t input_size() const noexcept { return mlstm_stack_input_size(handle()); }
     std::int32_t output_size() const noexcept { return mlstm_stack_output_size(handle()); }
-    /** The cell of a layer, which the stack owns. */
+    /** ::mlstm_stack_cell: the cell of a layer, which the stack owns. */
     layer_view layer(std::int32_t index) const noexcept
     {
         return layer_view(mlstm_stack_cell(handle(), index));
     }
 
-    /** All parameters, from the bottom layer to the readout. */
+    /**
+     * ::mlstm_stack_param_info of all ::mlstm_stack_param_count parameters, from the bottom layer to
+     * the readout.
+     */
     std::vector<param> params() const
     {
         std::vector<param> all(static_cast<std::size_t>(mlstm_stack_param_count(handle())));
@@ -513,9 +522,9 @@ public:
         detail::check(mlstm_grads_clip_param_norm(handle(), max_norm));
     }
     void clip_value(float limit) { detail::check(mlstm_grads_clip_value(handle(), limit)); }
-    /** Throws ::MLSTM_ERROR_NOT_FINITE, naming the parameter, where a number is not finite. */
+    /** Throws with ::MLSTM_ERROR_NOT_FINITE, naming the parameter, where a number is not finite. */
     void check() const { detail::check(mlstm_grads_check(handle(), nullptr)); }
-    /** Whether every number is finite. */
+    /** ::mlstm_grads_check as an answer: whether every number is finite. */
     bool finite() const
     {
         const mlstm_status status = mlstm_grads_check(handle(), nullptr);
@@ -523,11 +532,13 @@ public:
             detail::check(status);
         return status == MLSTM_OK;
     }
+    /** ::mlstm_grads_get. */
     void get_param(const std::string &name, span<float> values) const
     {
         detail::check(
             mlstm_grads_get(handle(), name.c_str(), detail::pointer(values), values.size()));
     }
+    /** ::mlstm_grads_set. */
     void set_param(const std::string &name, span<const float> values)
     {
         detail::check(
@@ -543,7 +554,7 @@ public:
     }
 };
 
-/** An update rule and its slots (optimizer.h). */
+/** An update rule and its slots (optimizer.h); sgd() is ::mlstm_sgd_create, and so on. */
 class optimizer : public detail::owner<mlstm_optimizer>
 {
 public:
@@ -613,7 +624,7 @@ public:
         return mlstm_optimizer_frozen(handle(), name.c_str()) != 0;
     }
 
-    /** The names of the slots. */
+    /** ::mlstm_optimizer_slot_name of all ::mlstm_optimizer_slot_count slots. */
     std::vector<std::string> slots() const
     {
         std::vector<std::string> names;
