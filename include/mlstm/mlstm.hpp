@@ -8,12 +8,14 @@
  *
  * Each class holds one handle of the C library and can be moved but not copied. A member does what
  * the C function of the class's and its own name does, as mlstm::state::zero() is
- * ::mlstm_state_zero, or says which other one; the C headers say what that is. Beyond them:
+ * ::mlstm_state_zero, or says which other one; the C headers say what that is. Include
+ * `<mlstm/mlstm.hpp>` in place of `<mlstm/mlstm.h>`. Beyond C:
  *
  * - A call that fails throws mlstm::error with the library's sentence.
  * - A function that takes numbers alone, as those of schedule.h, is called as in C.
  * - Arrays are mlstm::span: a `std::vector`, `std::array`, C array or `{pointer, size}` will do.
  *   Nothing is copied. A length that does not fit throws; an empty one stands for the NULL of C.
+ * - `handle()` of an object is what C functions take.
  * - An object that was moved from holds NULL, which every call refuses with a sentence.
  * - No exception may leave the two functions of an ::mlstm_allocator.
  */
@@ -44,6 +46,7 @@ template <class T> using span = std::span<T>;
 /** A pointer and a length: as much of C++20's `std::span`, which it is there, as is needed here. */
 template <class T> class span
 {
+    /** @cond */
 public:
     span() noexcept = default;
     span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
@@ -66,6 +69,7 @@ public:
 private:
     T *data_ = nullptr;
     std::size_t size_ = 0;
+    /** @endcond */
 };
 #endif
 
@@ -73,6 +77,7 @@ private:
 class error : public std::runtime_error
 {
 public:
+    /** Keeps both. */
     error(mlstm_status status, const std::string &sentence)
         : std::runtime_error(sentence), status_(status)
     {
@@ -228,7 +233,9 @@ private:
 class layer_view : public cell_getters<layer_view>
 {
 public:
+    /** Of a cell that lives elsewhere. */
     explicit layer_view(const mlstm_cell *handle) noexcept : handle_(handle) {}
+    /** The handle, for calls of the C library. */
     const mlstm_cell *handle() const noexcept { return handle_; }
 
 private:
@@ -301,8 +308,8 @@ private:
 
 /** A parameter's name and shape. */
 struct param {
-    std::string name;
-    std::vector<std::int32_t> shape;
+    std::string name;                /**< That of stack::get_param() and all others. */
+    std::vector<std::int32_t> shape; /**< One size, or two. */
 
     /** Numbers in it; 0 without a shape. */
     std::size_t count() const
