@@ -14,6 +14,7 @@
 
 #include <mlstm/mlstm.h>
 
+#include "params.h"
 #include "program.h"
 #include "random_bits.h"
 
@@ -28,72 +29,12 @@ typedef struct model {
     mlstm_optimizer *optimizer;
 } model;
 
-/* Numbers as large as a parameter, and what the file calls them. */
-typedef struct array {
-    const char *name;
-    int32_t shape[2];
-    size_t count;
-    float *values;
-} array;
-
-static array array_of(const mlstm_stack *stack, int32_t param)
-{
-    array a;
-    int32_t rank;
-    check(mlstm_stack_param_info(stack, param, &a.name, &rank, a.shape));
-    a.count = (size_t)a.shape[0] * (size_t)a.shape[1];
-    a.values = allocate(a.count);
-    return a;
-}
-
 /* c and h of all layers. */
 static array array_of_state(const mlstm_state *state)
 {
     size_t count = mlstm_state_size(state);
     return (array){"c,h", {1, (int32_t)count}, count, allocate(count)};
 }
-
-//! [params]
-#define TITLE "%s %s %d %d" /* a line before the numbers of each array */
-
-static void write_array(FILE *file, const char *what, const array *a)
-{
-    fprintf(file, TITLE "\n", what, a->name, (int)a->shape[0], (int)a->shape[1]);
-    fwrite(a->values, sizeof *a->values, a->count, file);
-}
-
-static void read_array(FILE *file, const char *what, array *a)
-{
-    char title[128], line[128] = "";
-    snprintf(title, sizeof title, TITLE, what, a->name, (int)a->shape[0], (int)a->shape[1]);
-    if (fgets(line, sizeof line, file))
-        line[strcspn(line, "\n")] = '\0';
-    if (strcmp(line, title) != 0)
-        fail("the file does not go on with \"%s\"", title);
-    if (fread(a->values, sizeof *a->values, a->count, file) != a->count)
-        fail("the file ends in the numbers of \"%s\"", title);
-}
-
-static void save_params(FILE *file, const mlstm_stack *stack)
-{
-    for (int32_t i = 0; i < mlstm_stack_param_count(stack); i++) {
-        array a = array_of(stack, i); /* name, shape, count, and memory for the values */
-        check(mlstm_stack_get_param(stack, a.name, a.values, a.count));
-        write_array(file, "value", &a);
-        free(a.values);
-    }
-}
-
-static void restore_params(FILE *file, mlstm_stack *stack)
-{
-    for (int32_t i = 0; i < mlstm_stack_param_count(stack); i++) {
-        array a = array_of(stack, i);
-        read_array(file, "value", &a);
-        check(mlstm_stack_set_param(stack, a.name, a.values, a.count));
-        free(a.values);
-    }
-}
-//! [params]
 
 static void save_optimizer(FILE *file, const mlstm_optimizer *optimizer, const mlstm_stack *stack)
 {
