@@ -1,8 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The C code that a page shows must be that between the marks of an example.
+# The C code that a page shows must be that of an example.
 set -eu
 cd "$(dirname -- "$0")/.."
+
+# code PAGE: what its blocks of C have
+code() {
+    sed -n '/^```c$/,/^```$/p' "$1" | sed '/^```/d'
+}
 
 # marked EXAMPLE MARK: what is between the marks, at the margin
 marked() {
@@ -16,7 +21,7 @@ marked() {
 check() {
     page=$1 expected=
     shift
-    shown=$(sed -n '/^```c$/,/^```$/p' "$page" | sed '/^```/d')
+    shown=$(code "$page")
     examples=$*
     while [ $# -gt 0 ]; do
         expected="$expected$(marked "$1" "$2")
@@ -30,5 +35,21 @@ check() {
     fi
 }
 
+# Without blanks around it and comments behind it.
+plain() {
+    sed 's|/\*.*\*/||; s/^ *//; s/ *$//'
+}
+
+# check_lines PAGE EXAMPLE: each line that the page shows, wherever the example has it
+check_lines() {
+    shown=$(code "$1")
+    real=$(plain <"examples/$2")
+    if [ -z "$shown" ] || printf '%s\n' "$shown" | plain | grep -v -x -F -e "$real"; then
+        echo "$1 shows the lines above, which $2 has not" >&2
+        exit 1
+    fi
+}
+
 check README.md quickstart.c quickstart stream.c stream
 check docs/weights.md params.c params
+check_lines docs/echo-tutorial.md echo.c

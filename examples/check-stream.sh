@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # usage: sh check-stream.sh COMMAND...
-# A network that awk computes, and whose parameters it writes as docs/weights.md has it, must say the
-# same in mlstm-stream; files and lines that do not fit must be refused. COMMAND is mlstm-stream,
+# A network that awk computes, and whose parameters it writes as docs/weights.md has it, must say
+# the same in mlstm-stream; files and lines that do not fit must be refused. COMMAND is mlstm-stream,
 # where it needs one under an emulator.
 set -eu
 work=$(mktemp -d)
