@@ -298,7 +298,7 @@ static void lay_out_shared(struct plan *plan)
     if (n.joined || n.special)
         state->drop = take(plan, batch, n.row, 1);
     if (state->window == 0) {
-        if (state->direct_rows < INT32_MAX)
+        if (state->plain_rows < INT32_MAX)
             state->preact = take(plan, state->chunk_rows, n.panels, 1);
         return;
     }
@@ -379,12 +379,12 @@ void arrays_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     state->chunk_rows = (size_t)state->chunk * (size_t)state->batch + 1;
     state->record_count = 0;
     state->away = 1;
-    state->direct_rows = INT32_MAX;
+    state->plain_rows = INT32_MAX;
     state->rows_apart = true;
     for (int32_t d = 0; d < state->layout->directions; d++) {
         lay_out_direction(&plan, stack, d);
         const struct direction_state *s = &state->directions[d];
-        state->direct_rows = smaller(state->direct_rows, s->special ? 0 : s->fused_rows);
+        state->plain_rows = smaller(state->plain_rows, s->special ? 0 : s->fused_rows);
         state->rows_apart = state->rows_apart && !s->small;
         const int32_t apart = slots_apart(s, (size_t)state->layout->kernels->width);
         state->away = apart > state->away ? apart : state->away;
@@ -392,9 +392,9 @@ void arrays_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     for (int32_t l = 0; l < state->layout->layers; l++) {
         lay_out_junction(&plan, l);
         if (state->junctions[l].joined)
-            state->direct_rows = 0;
+            state->plain_rows = 0;
     }
-    state->rows_apart = state->rows_apart && state->direct_rows > 0;
+    state->rows_apart = state->rows_apart && state->plain_rows > 0;
     state->tried_rows = (int32_t)(TRIED_WORK / state->layout->count);
     lay_out_shared(&plan);
     if (base)

@@ -228,19 +228,9 @@ static void forward_chunk(void *context, struct worker *worker)
 }
 
 /*
- * Whether a pass is few rows through plain layers, or any number through layers whose steps read x
- * themselves, which need nothing between them, on one thread; and no more steps than the arrays
- * have slots for.
- */
-static inline bool is_direct(const struct mlstm_state *state, int32_t steps)
-{
-    return steps <= state->chunk && steps * (int64_t)state->batch <= state->direct_rows &&
-           !state->limited && state_is_alone(state, steps);
-}
-
-/*
- * Such a pass as a loop over kernel calls: forward_chunk would cost more than its arithmetic. The
- * first step writes slot `next`.
+ * A pass of few rows through plain layers, or of any number through layers whose steps read x
+ * themselves, which need nothing between them, on one thread: a loop over kernel calls, as
+ * forward_chunk would cost more than its arithmetic. The first step writes slot `next`.
  */
 static inline void forward_direct(struct mlstm_state *state, const float *x, int32_t steps,
                                   int32_t next, float *y)
@@ -249,7 +239,8 @@ static inline void forward_direct(struct mlstm_state *state, const float *x, int
     struct rows h = {x, (size_t)state->inputs};
     const float *c = NULL;
     struct direction_state *s = state->directions;
-    for (int32_t l = 0; l < layout->layers; l++, s++) {
+    const struct direction_state *end = s + layout->layers;
+    do {
         struct cell_forward *step = &s->forward;
         place(step, s, state->position, next, steps);
         step->x = h.at;
@@ -257,7 +248,7 @@ static inline void forward_direct(struct mlstm_state *state, const float *x, int
         layout->kernels->cell_forward(step);
         h = (struct rows){step->h_next, s->h_row};
         c = step->c_next;
-    }
+    } while (++s < end);
     if (y && layout->readout == NONE) {
         copy_outputs(state, h, (struct range){0, steps * state->batch}, y);
     } else if (y) {
@@ -292,9 +283,11 @@ static inline int32_t begin_direct(struct mlstm_state *state, const float *x, in
         begin_pass(state, x, steps);
         return state->position + 1;
     }
-    if (state->position != 0 && state->position != state->away)
-        state_rewind(state, 0);
-    return state->away - state->position;
+    const int32_t next = state->away - state->position;
+    if (state->position * next == 0)
+        return next;
+    state_rewind(state, 0);
+    return state->away;
 }
 
 /* As many steps as fit into a chunk. */
@@ -363,7 +356,7 @@ static inline __attribute__((always_inline)) mlstm_status forward(const struct m
                                                                   const float *x, int32_t steps,
                                                                   float *y)
 {
-    if (is_direct(state, steps)) {
+    if (steps * (int64_t)state->batch <= state->direct_rows) {
         const int32_t next = begin_direct(state, x, steps);
         if (!try_direct(state, x, steps, next, y)) {
             const struct float_mode callers = float_mode_enter();
@@ -386,10 +379,12 @@ mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, co
     REQUIRE_POINTER(state);
     REQUIRE_POINTER(x);
     REQUIRE_SAME_STACK(state, stack, "state is");
-    REQUIRE(!state->whole, MLSTM_ERROR_ORDER, "%s",
-            "a bidirectional layer reads whole windows, not steps");
-    REQUIRE(state->window == 0 || state->position < state->window, MLSTM_ERROR_ORDER,
-            "the window of %d steps is full: begin a new one", state->window);
+    if (state->position >= state->step_end) {
+        REQUIRE(!state->whole, MLSTM_ERROR_ORDER, "%s",
+                "a bidirectional layer reads whole windows, not steps");
+        REQUIRE(false, MLSTM_ERROR_ORDER, "the window of %d steps is full: begin a new one",
+                state->window);
+    }
     return forward(stack, state, x, 1, y);
 }
 

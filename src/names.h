@@ -60,6 +60,7 @@
 #pragma redefine_extname stack_params_changed mlstm__stack_params_changed
 #pragma redefine_extname stack_refresh mlstm__stack_refresh
 #pragma redefine_extname state_clear_ended mlstm__state_clear_ended
+#pragma redefine_extname state_count_direct mlstm__state_count_direct
 #pragma redefine_extname state_find_runs mlstm__state_find_runs
 #pragma redefine_extname state_rewind mlstm__state_rewind
 #pragma redefine_extname state_run_team mlstm__state_run_team

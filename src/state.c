@@ -64,6 +64,18 @@ int32_t state_run_team(struct mlstm_state *state, struct pace *paces, int32_t st
                     state->step_work * steps >= WORTH_WAKING, work, context);
 }
 
+/* No row has an end, all steps are of one chunk, and they are not worth several threads. */
+void state_count_direct(struct mlstm_state *state)
+{
+    int64_t steps = state->limited ? 0 : state->chunk;
+    const int64_t work = (int64_t)state->step_work;
+    /* Whole numbers: see count_work. */
+    if (state->team && work > 0 && steps > (WORTH_SHARING - 1) / work)
+        steps = (WORTH_SHARING - 1) / work;
+    const int64_t rows = steps * state->batch;
+    state->direct_rows = rows < state->plain_rows ? (int32_t)rows : state->plain_rows;
+}
+
 /*
  * The work of one step that threads can share, in multiply-adds: of all layers, and in the product
  * that each waits for. A small layer is one thread's. And the rows that make it worth a thread's
@@ -146,6 +158,7 @@ static mlstm_status make_parts(struct mlstm_state *state, const struct mlstm_sta
     state->arena_count = arena.count;
     arena = (struct arena){0};
     arrays_lay_out(state, stack, state->arena, &arena);
+    state_count_direct(state);
     /* Last, as it stays with the stack: nothing may fail after it. */
     return state->window > 0 ? stack_need_transposed(stack) : MLSTM_OK;
 }
@@ -190,6 +203,7 @@ mlstm_status mlstm_state_create(const mlstm_stack *stack, int32_t batch, int32_t
                                 .batch = batch,
                                 .window = window,
                                 .whole = whole,
+                                .step_end = whole ? 0 : window > 0 ? window : INT32_MAX,
                                 .threads = 1};
     const bool stream = window == 0 && batch < 2 * OWN_ROWS;
     const int32_t rows = at_least_one((stream ? STREAM_ROWS : CHUNK_ROWS) / batch);
@@ -224,6 +238,7 @@ mlstm_status mlstm_state_set_threads(mlstm_state *state, int32_t threads)
     team_destroy(state->team);
     state->team = team;
     state->threads = threads;
+    state_count_direct(state);
     memset(state->forward_paces, 0, sizeof state->forward_paces);
     memset(state->backward_paces, 0, sizeof state->backward_paces);
     state->backward_threads = threads;
@@ -362,6 +377,7 @@ static void begin_anew(struct mlstm_state *state)
     state->position = 0;
     state->limited = false;
     state->learned = false;
+    state_count_direct(state);
     begin_window(state, 0);
 }
 
@@ -397,6 +413,7 @@ mlstm_status mlstm_state_set_lengths(mlstm_state *state, const int32_t *lengths,
     state->limited = lengths != NULL;
     for (int32_t b = 0; lengths && b < state->batch; b++)
         state->ends[b] = lengths[b];
+    state_count_direct(state);
     return MLSTM_OK;
 }
 

@@ -74,9 +74,11 @@ struct mlstm_state {
     int32_t slots;  /* steps that fit into the arrays: window, or chunk */
     int32_t chunk;  /* steps that pass through all layers before the next ones do */
     int32_t position;
+    int32_t step_end; /* the position from which on single steps are refused */
     int32_t away; /* the other slot of direct single steps: see begin_direct */
     size_t first_level, second_level; /* of a core's cache: bytes on which the arrays depend */
-    int32_t direct_rows; /* the most rows of a pass that needs nothing between its layers */
+    int32_t plain_rows;  /* the most rows of a pass that needs nothing between its layers */
+    int32_t direct_rows; /* and of one that is so now: see state_count_direct */
     int32_t tried_rows;  /* the most rows of one that is tried in the caller's mode */
     int32_t not_tried;   /* passes that are not, before the next one is: see try_direct */
     bool rows_apart;     /* a forward pass computes each row from itself alone */
@@ -126,11 +128,14 @@ struct mlstm_state {
     int32_t backward_threads; /* of the last pass back; all of them before one */
 };
 
+/* Refreshes `direct_rows`, which depends on the lengths of rows and on threads. */
+void state_count_direct(struct mlstm_state *state);
+
 /* Moves slot `position - keep` to slot 0, and the record of the steps after it with it. */
 void state_rewind(struct mlstm_state *state, int32_t keep);
 
 /* In multiply-adds: a smaller pass is no work for several threads. */
-#define WORTH_SHARING 2e5
+#define WORTH_SHARING 200000
 
 /* The product is exact, and raises no flag in any mode. */
 static inline bool state_is_alone(const struct mlstm_state *state, int32_t steps)

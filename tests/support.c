@@ -319,6 +319,7 @@ void assert_same_results(const struct shape *s, const struct results *got,
 void share_passes(mlstm_state *state, int32_t own_rows)
 {
     state->step_work = state->recurrent_work = 1e12;
+    state_count_direct(state);
     state->own_rows = own_rows;
 }
 
