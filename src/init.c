@@ -223,7 +223,7 @@ mlstm_status mlstm_stack_init_param(mlstm_stack *stack, const char *name, int32_
             MLSTM_ERROR_INVALID_ARGUMENT, "%g to %g is no range to draw from", number_widen(a),
             number_widen(b));
     REQUIRE((initializer != MLSTM_NORMAL && initializer != MLSTM_TRUNCATED_NORMAL) ||
-                (is_finite(a) && is_zero_to(b, FLT_MAX)),
+                (is_finite(a) && is_within(b, 0.0f, FLT_MAX)),
             MLSTM_ERROR_INVALID_ARGUMENT, "no normal numbers have mean %g and deviation %g",
             number_widen(a), number_widen(b));
     REQUIRE((initializer != MLSTM_CONSTANT && initializer != MLSTM_ORTHOGONAL) || is_finite(a),

@@ -187,8 +187,6 @@ REFUSAL(tiny_norm, mlstm_cell_set_norm(w.cell, MLSTM_NORM_GATES, 1e-39f))
 REFUSAL(tiny_zoneout_c, mlstm_cell_set_zoneout(w.cell, 1e-39f, 0))
 REFUSAL(tiny_zoneout_h, mlstm_cell_set_zoneout(w.cell, 0, 1e-39f))
 REFUSAL(tiny_dropout, mlstm_cell_set_dropout(w.cell, 1e-39f, 0))
-REFUSAL(tiny_deviation,
-        mlstm_stack_init_param(w.m->stack, "layer0.bias", MLSTM_NORMAL, 0, 1e-39f, 1))
 REFUSAL(tiny_recurrent_dropout, mlstm_cell_set_recurrent_dropout(w.cell, 1e-39f, 0, 0))
 
 /* Of so many units that a state divides by what does not divide them. */
@@ -243,7 +241,7 @@ static const struct call tiny_settings[] = {
     ROW(tiny_momentum), ROW(tiny_decay), ROW(tiny_epsilon), ROW(tiny_weight_decay),
     ROW(tiny_max_norm), ROW(tiny_param_norm), ROW(tiny_limit), ROW(tiny_delta),
     ROW(tiny_smoothing), ROW(tiny_projection_clip), ROW(tiny_cell_clip), ROW(tiny_norm),
-    ROW(tiny_zoneout_c), ROW(tiny_zoneout_h), ROW(tiny_dropout), ROW(tiny_deviation), ROW(tiny_recurrent_dropout),
+    ROW(tiny_zoneout_c), ROW(tiny_zoneout_h), ROW(tiny_dropout), ROW(tiny_recurrent_dropout),
 };
 
 /* Everything that the calls have made. */

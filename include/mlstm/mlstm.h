@@ -47,10 +47,10 @@
  *   to them. Inputs and outputs of one call must not overlap unless the function says so. NaN and
  *   infinity in them are data, not errors: they pass through as arithmetic has it.
  * - **Floating point.** Numbers closer to 0 than 1.2e-38 (denormals) count as 0 in arrays, and
- *   results as small become 0: arithmetic with them is slow. A setting of a cell, an initializer,
- *   an optimizer, a loss or of clipping that must be positive, or positive or 0, is refused if it
- *   is one. Rounding is to nearest. A call leaves the caller's rounding, traps and flags as they
- *   were, except that it may raise the flag "inexact".
+ *   results as small become 0: arithmetic with them is slow. A setting of a cell, an optimizer, a
+ *   loss or of clipping that must be positive, or positive or 0, is refused if it is one. Rounding
+ *   is to nearest. A call leaves the caller's rounding, traps and flags as they were, except that
+ *   it may raise the flag "inexact".
  * - **Ownership.** What `mlstm_X_create` makes, `mlstm_X_destroy` frees; it takes NULL. A stack
  *   takes over its cells. States, gradients and optimizers belong to the stack that they were made
  *   from (every function refuses those of another stack), but may be freed before or after it.
