@@ -290,8 +290,9 @@ static void lay_out_shared(struct plan *plan)
     const size_t batch = (size_t)state->batch + w;
     const size_t chunk = (size_t)state->chunk * (size_t)state->batch + w;
     state->out_row = n.row;
-    if (n.special) {
+    if (n.apart)
         state->sums = take(plan, batch, n.panels, 1);
+    if (n.special) {
         state->keep_c = take(plan, batch, n.row, 1);
         state->keep_h = take(plan, batch, n.row, 1);
     }
@@ -359,12 +360,18 @@ static void describe_readout(struct mlstm_state *state, const struct mlstm_stack
 }
 
 /*
- * Slots from one to another whose vectors do not reach into each other: an odd number, so that steps
+ * A slot whose vectors and those of slot 0 do not reach into each other: an odd one, so that steps
  * that go there and back take turns.
  */
-static int32_t slots_apart(const struct direction_state *s, size_t w)
+static void find_away(struct mlstm_state *state)
 {
-    return (int32_t)(round_up(s->slot, w) / s->slot) | 1;
+    const size_t w = (size_t)state->layout->kernels->width;
+    state->away = 1;
+    for (int32_t d = 0; d < state->layout->directions; d++) {
+        const size_t slot = state->directions[d].slot;
+        const int32_t apart = (int32_t)(round_up(slot, w) / slot) | 1;
+        state->away = apart > state->away ? apart : state->away;
+    }
 }
 
 static int32_t smaller(int32_t a, int32_t b)
@@ -378,7 +385,6 @@ void arrays_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     struct plan plan = {state, base, arena};
     state->chunk_rows = (size_t)state->chunk * (size_t)state->batch + 1;
     state->record_count = 0;
-    state->away = 1;
     state->plain_rows = INT32_MAX;
     state->rows_apart = true;
     for (int32_t d = 0; d < state->layout->directions; d++) {
@@ -386,8 +392,6 @@ void arrays_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
         const struct direction_state *s = &state->directions[d];
         state->plain_rows = smaller(state->plain_rows, s->special ? 0 : s->fused_rows);
         state->rows_apart = state->rows_apart && !s->small;
-        const int32_t apart = slots_apart(s, (size_t)state->layout->kernels->width);
-        state->away = apart > state->away ? apart : state->away;
     }
     for (int32_t l = 0; l < state->layout->layers; l++) {
         lay_out_junction(&plan, l);
@@ -397,8 +401,10 @@ void arrays_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     state->rows_apart = state->rows_apart && state->plain_rows > 0;
     state->tried_rows = (int32_t)(TRIED_WORK / state->layout->count);
     lay_out_shared(&plan);
-    if (base)
+    if (base) {
+        find_away(state);
         describe_readout(state, stack);
+    }
     assert((size_t)state->record_count <= arrays_record_limit(state->layout));
 }
 

@@ -464,13 +464,16 @@ static void making_states(void **unused)
     REFUSE(mlstm_state_create(stack, 1, INT32_MAX - 1023, made), TOO_LARGE, "2147482624");
     REFUSE(mlstm_state_create(stack, 2, INT32_MAX / 2 - 511, made), TOO_LARGE, "1073741312");
 #if SIZE_MAX == UINT32_MAX
-    /* Of whose 17 slots the rows, and those beyond them, would come to 3. */
-    mlstm_cell *cell;
-    mlstm_stack *small;
-    assert_ok(mlstm_cell_create(1, 1, &cell));
-    assert_ok(mlstm_stack_create(&cell, 1, &small));
-    REFUSE(mlstm_state_create(small, 252645135, 0, made), TOO_LARGE, "252645135");
-    mlstm_stack_destroy(small);
+    /* 17 slots whose rows, with those beyond them, would come to 3; slots of 0 numbers. */
+    static const int32_t units[] = {1, 32}, batches[] = {252645135, 134217728};
+    for (int i = 0; i < 2; i++) {
+        mlstm_cell *layer;
+        mlstm_stack *wide;
+        assert_ok(mlstm_cell_create(1, units[i], &layer));
+        assert_ok(mlstm_stack_create(&layer, 1, &wide));
+        REFUSE(mlstm_state_create(wide, batches[i], 0, made), TOO_LARGE, "cannot be addressed");
+        mlstm_stack_destroy(wide);
+    }
 #endif
     REFUSE(mlstm_state_set_threads(NULL, 2), INVALID_ARGUMENT, "state");
     REFUSE(mlstm_state_set_threads(state, 0), INVALID_ARGUMENT, "got 0");
