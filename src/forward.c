@@ -284,7 +284,7 @@ static inline int32_t begin_direct(struct mlstm_state *state, const float *x, in
         return state->position + 1;
     }
     const int32_t next = state->away - state->position;
-    if (state->position * next == 0)
+    if (state->position * next == 0) /* at one of the two: a single branch */
         return next;
     state_rewind(state, 0);
     return state->away;

@@ -248,13 +248,13 @@ static int32_t goes_back(const struct walk *w, int32_t slot)
 }
 
 /* A product for the rows of a grid that have a step in `slot`. */
-static void multiply_rows(const struct walk *w, int32_t part, struct rows a,
+static void multiply_rows(const struct walk *w, const struct matrix *m, int32_t part, struct rows a,
                           const struct target *to, int32_t slot, struct grid *grid)
 {
     const struct range all = grid->row;
     FOR_EACH_RUN (run, w->state, slot, all) {
         grid->row = run;
-        matrix_multiply(w->stack, w->state, w->kernel, part, a, to, grid);
+        matrix_multiply(w->stack, w->state, m, part, a, to, grid);
     }
     grid->row = all;
 }
@@ -270,14 +270,13 @@ static void multiply_inputs(const struct walk *w, const struct special *special,
     const struct rows h = recurrent_input(w, slot);
     const struct target from_x = gates_target(w->d, m, special->gates, special->gates_panel);
     const bool apart = special->gain_h != NONE;
-    const struct target from_h = {apart ? PRODUCT_ZERO : PRODUCT_ADD,
-                                  apart ? special->sums : special->gates, from_x.row,
-                                  apart ? special->sums_panel : special->gates_panel,
-                                  from_x.columns};
+    const struct target from_h = {
+        apart ? PRODUCT_ZERO : PRODUCT_ADD, apart ? special->sums : special->gates, from_x.row,
+        apart ? special->sums_panel : special->gates_panel, from_x.columns};
     struct grid grid = product_panels(w, m);
     grid.back = goes_back(w, slot);
     if (!x.at) {
-        multiply_rows(w, PART_H, h, &from_h, slot, &grid);
+        multiply_rows(w, m, PART_H, h, &from_h, slot, &grid);
         return;
     }
     const struct range all = grid.panel;
@@ -286,8 +285,8 @@ static void multiply_inputs(const struct walk *w, const struct special *special,
         const int32_t next = n + most < count ? n + most : count;
         grid.panel.begin = grid.back ? all.end - next : all.begin + n;
         grid.panel.end = grid.back ? all.end - n : all.begin + next;
-        multiply_rows(w, PART_X, x, &from_x, slot, &grid);
-        multiply_rows(w, PART_H, h, &from_h, slot, &grid);
+        multiply_rows(w, m, PART_X, x, &from_x, slot, &grid);
+        multiply_rows(w, m, PART_H, h, &from_h, slot, &grid);
     }
 }
 
@@ -315,10 +314,8 @@ static void forward_step(const struct walk *w, struct rows x, int32_t slot, int3
         return;
     wait_for_others(w);
     const struct target h = panels_target(PRODUCT_ZERO, new_h(w, slot), s->h_row, p);
-    const struct grid grid = product_panels(w, p);
-    FOR_EACH_RUN (run, state, slot, grid.row)
-        matrix_multiply(w->stack, state, p, 0, rows_from(special.out, s->row, 0), &h,
-                        &(struct grid){.row = run, .panel = grid.panel});
+    struct grid grid = product_panels(w, p);
+    multiply_rows(w, p, 0, rows_from(special.out, s->row, 0), &h, slot, &grid);
     wait_for_others(w);
     FOR_EACH_RUN (run, state, slot, w->row)
         settle_hidden(w, slot, run);
@@ -416,6 +413,18 @@ static struct special_backward describe_back(const struct walk *w, int32_t slot,
     };
 }
 
+/* This worker's part of a product back, for the rows that have a step in `slot`. */
+static void multiply_rows_back(const struct walk *w, const struct matrix *m, int32_t part,
+                               const float *g, const struct target *to, int32_t slot)
+{
+    struct grid grid = product_blocks(w, &m->parts[part]);
+    const struct range all = grid.row;
+    FOR_EACH_RUN (run, w->state, slot, all) {
+        grid.row = run;
+        matrix_multiply_back(w->stack, w->state, m, part, g, to, &grid);
+    }
+}
+
 static void backward_step(const struct walk *w, int32_t slot, int32_t t, bool first, struct rows dh,
                           struct rows dc)
 {
@@ -438,10 +447,7 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, bool fi
         wait_for_others(w);
         const struct target out =
             part_target(PRODUCT_ZERO, state->dout, state->out_row, &p->parts[0]);
-        const struct grid grid = product_blocks(w, &p->parts[0]);
-        FOR_EACH_RUN (run, state, slot, grid.row)
-            matrix_multiply_back(w->stack, state, p, 0, state->dy + step * (size_t)p->width, &out,
-                                 &(struct grid){.row = run, .panel = grid.panel});
+        multiply_rows_back(w, p, 0, state->dy + step * (size_t)p->width, &out, slot);
         wait_for_others(w);
     }
     FOR_EACH_RUN (run, state, slot, w->row) {
@@ -451,10 +457,7 @@ static void backward_step(const struct walk *w, int32_t slot, int32_t t, bool fi
     }
     wait_for_others(w);
     const struct target sums = part_target(PRODUCT_ZERO, state->dh_sums, state->out_row, recurrent);
-    const struct grid grid = product_blocks(w, recurrent);
-    FOR_EACH_RUN (run, state, slot, grid.row)
-        matrix_multiply_back(w->stack, state, m, PART_H, special.dsums, &sums,
-                             &(struct grid){.row = run, .panel = grid.panel});
+    multiply_rows_back(w, m, PART_H, special.dsums, &sums, slot);
     wait_for_others(w);
     FOR_EACH_RUN (run, state, slot, w->row)
         carry_hidden(w, run);

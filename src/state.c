@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "arrays.h"
 #include "cache.h"
 #include "junction.h"
-#include "arrays.h"
 #include "stack.h"
 #include "status.h"
 
@@ -64,15 +64,18 @@ int32_t state_run_team(struct mlstm_state *state, struct pace *paces, int32_t st
                     state->step_work * steps >= WORTH_WAKING, work, context);
 }
 
-/* No row has an end, all steps are of one chunk, and they are not worth several threads. */
+/* In multiply-adds: a smaller pass is no work for several threads. */
+#define WORTH_SHARING 200000
+
+/* A pass is direct where no row has an end, all steps are of one chunk, and one thread takes it. */
 void state_count_direct(struct mlstm_state *state)
 {
-    int64_t steps = state->limited ? 0 : state->chunk;
-    const int64_t work = (int64_t)state->step_work;
     /* Whole numbers: see count_work. */
-    if (state->team && work > 0 && steps > (WORTH_SHARING - 1) / work)
-        steps = (WORTH_SHARING - 1) / work;
-    const int64_t rows = steps * state->batch;
+    const int64_t work = (int64_t)state->step_work;
+    state->alone_steps =
+        state->team && work > 0 ? (int32_t)((WORTH_SHARING - 1) / work) : INT32_MAX;
+    const int64_t most = state->chunk < state->alone_steps ? state->chunk : state->alone_steps;
+    const int64_t rows = state->limited ? 0 : most * state->batch;
     state->direct_rows = rows < state->plain_rows ? (int32_t)rows : state->plain_rows;
 }
 

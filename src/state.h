@@ -74,11 +74,12 @@ struct mlstm_state {
     int32_t slots;  /* steps that fit into the arrays: window, or chunk */
     int32_t chunk;  /* steps that pass through all layers before the next ones do */
     int32_t position;
-    int32_t step_end; /* the position from which on single steps are refused */
-    int32_t away; /* the other slot of direct single steps: see begin_direct */
+    int32_t step_end;                 /* the position from which on single steps are refused */
+    int32_t away;                     /* the other slot of direct single steps: see begin_direct */
     size_t first_level, second_level; /* of a core's cache: bytes on which the arrays depend */
     int32_t plain_rows;  /* the most rows of a pass that needs nothing between its layers */
     int32_t direct_rows; /* and of one that is so now: see state_count_direct */
+    int32_t alone_steps; /* the most of a pass that is too little work for several threads */
     int32_t tried_rows;  /* the most rows of one that is tried in the caller's mode */
     int32_t not_tried;   /* passes that are not, before the next one is: see try_direct */
     bool rows_apart;     /* a forward pass computes each row from itself alone */
@@ -128,20 +129,11 @@ struct mlstm_state {
     int32_t backward_threads; /* of the last pass back; all of them before one */
 };
 
-/* Refreshes `direct_rows`, which depends on the lengths of rows and on threads. */
+/* Refreshes `alone_steps` and `direct_rows`, which depend on the lengths of rows and on threads. */
 void state_count_direct(struct mlstm_state *state);
 
 /* Moves slot `position - keep` to slot 0, and the record of the steps after it with it. */
 void state_rewind(struct mlstm_state *state, int32_t keep);
-
-/* In multiply-adds: a smaller pass is no work for several threads. */
-#define WORTH_SHARING 200000
-
-/* The product is exact, and raises no flag in any mode. */
-static inline bool state_is_alone(const struct mlstm_state *state, int32_t steps)
-{
-    return !state->team || state->step_work * steps < WORTH_SHARING;
-}
 
 /*
  * Runs a pass over so many steps on as many of the team's threads as make it faster; returns how
@@ -154,7 +146,7 @@ int32_t state_run_team(struct mlstm_state *state, struct pace *paces, int32_t st
 static inline int32_t state_run(struct mlstm_state *state, struct pace *paces, int32_t steps,
                                 void (*work)(void *context, struct worker *worker), void *context)
 {
-    if (!state_is_alone(state, steps))
+    if (steps > state->alone_steps)
         return state_run_team(state, paces, steps, work, context);
     work(context, &(struct worker){.count = 1});
     return 1;
