@@ -136,7 +136,9 @@ static int32_t fused_rows(const struct mlstm_state *state, const struct matrix *
     const size_t bytes = weight_bytes(m);
     const bool near = bytes <= state->first_level ||
                       (state->batch >= FUSED_BATCH && bytes <= state->second_level / 3 * 2);
-    return near || m->parts[PART_X].rows <= FEW_INPUTS ? INT32_MAX : FUSED_ROWS;
+    const int32_t inputs = m->parts[PART_X].rows, few = state->layout->kernels->few_units;
+    const bool alone = state->batch == 1 && m->units <= few && inputs <= few;
+    return near || alone || inputs <= FEW_INPUTS ? INT32_MAX : FUSED_ROWS;
 }
 
 /*
@@ -374,6 +376,33 @@ static void find_away(struct mlstm_state *state)
     }
 }
 
+/* Single steps of inference, from slot 0 to `away` and back. */
+static void place_single(const struct mlstm_state *state)
+{
+    const size_t away = (size_t)state->away;
+    for (int32_t back = 0; back < 2; back++) {
+        const size_t from = back ? away : 0, to = away - from;
+        const float *x = NULL;
+        size_t x_row = (size_t)state->inputs;
+        for (int32_t d = 0; d < state->layout->directions; d++) {
+            struct direction_state *s = &state->directions[d];
+            struct cell_forward *step = &s->single[back];
+            *step = s->forward;
+            step->turn = back;
+            step->step_end = 1;
+            step->x = x;
+            step->x_row = x_row;
+            step->c = s->c + from * s->slot;
+            step->h = s->h + from * s->h_slot;
+            step->c_next = s->c + to * s->slot;
+            step->h_next = s->h + to * s->h_slot;
+            s->step = state->layout->kernels->choose_step(step);
+            x = step->h_next;
+            x_row = s->h_row;
+        }
+    }
+}
+
 static int32_t smaller(int32_t a, int32_t b)
 {
     return a < b ? a : b;
@@ -400,9 +429,13 @@ void arrays_lay_out(struct mlstm_state *state, const struct mlstm_stack *stack, 
     }
     state->rows_apart = state->rows_apart && state->plain_rows > 0;
     state->tried_rows = (int32_t)(TRIED_WORK / state->layout->count);
+    state->cell_writes_y = state->batch == 1 && state->layout->readout == NONE;
     lay_out_shared(&plan);
     if (base) {
-        find_away(state);
+        if (state->window == 0) {
+            find_away(state);
+            place_single(state);
+        }
         describe_readout(state, stack);
     }
     assert((size_t)state->record_count <= arrays_record_limit(state->layout));

@@ -7,6 +7,9 @@
 #include "special.h"
 #include "status.h"
 
+/* Written out in step and window calls, which are shorter so: a small step is over in 30 ns. */
+#define INLINE static inline __attribute__((always_inline))
+
 /* Until what comes next may read all rows: none but its own where workers have their own. */
 static void wait_for_rows(const struct mlstm_state *state, struct worker *worker)
 {
@@ -101,20 +104,20 @@ static void clear_ended(const struct forward_pass *pass, const struct direction_
     worker_wait(worker);
 }
 
-/* Takes a kernel's steps to slot `at`, from which they go to `next` and those after it. */
-static inline void place(struct cell_forward *step, const struct direction_state *s, int32_t at,
-                         int32_t next, int32_t steps)
+/* Takes a kernel's steps to the position. */
+static inline void place(struct cell_forward *step, const struct direction_state *s,
+                         int32_t position, int32_t steps)
 {
-    const size_t position = (size_t)at;
-    step->turn = at;
+    const size_t at = (size_t)position;
+    step->turn = position;
     step->step_end = steps;
-    step->c = s->c + position * s->slot;
-    step->h = s->h + position * s->h_slot;
-    step->c_next = s->c + (size_t)next * s->slot;
-    step->h_next = s->h + (size_t)next * s->h_slot;
+    step->c = s->c + at * s->slot;
+    step->h = s->h + at * s->h_slot;
+    step->c_next = s->c + (at + 1) * s->slot;
+    step->h_next = s->h + (at + 1) * s->h_slot;
     if (s->gates) {
-        step->gates = s->gates + position * s->gates_step;
-        step->tanh_c = s->tanh_c + position * s->slot;
+        step->gates = s->gates + at * s->gates_step;
+        step->tanh_c = s->tanh_c + at * s->slot;
     }
 }
 
@@ -130,7 +133,8 @@ static void forward_direction(const struct forward_pass *pass, int32_t direction
         own = s->forward;
         step = &own;
     }
-    place(step, s, state->position, state->position + 1, pass->steps);
+    place(step, s, state->position, pass->steps);
+    step->y = NULL; /* a direct pass may have left one */
     if (pass->steps * state->batch <= s->fused_rows) {
         step->x = x.at;
         step->x_row = x.row;
@@ -230,34 +234,120 @@ static void forward_chunk(void *context, struct worker *worker)
 /*
  * A pass of few rows through plain layers, or of any number through layers whose steps read x
  * themselves, which need nothing between them, on one thread: a loop over kernel calls, as
- * forward_chunk would cost more than its arithmetic. The first step writes slot `next`.
+ * forward_chunk would cost more than its arithmetic. Gives what the top layer was given.
  */
-static inline void forward_direct(struct mlstm_state *state, const float *x, int32_t steps,
-                                  int32_t next, float *y)
+static inline const struct cell_forward *forward_layers(struct mlstm_state *state, const float *x,
+                                                        int32_t steps, float *y)
 {
     const struct layout *layout = state->layout;
-    struct rows h = {x, (size_t)state->inputs};
-    const float *c = NULL;
     struct direction_state *s = state->directions;
     const struct direction_state *end = s + layout->layers;
+    struct cell_forward *step;
+    struct rows h = {x, (size_t)state->inputs};
     do {
-        struct cell_forward *step = &s->forward;
-        place(step, s, state->position, next, steps);
+        step = &s->forward;
+        place(step, s, state->position, steps);
         step->x = h.at;
         step->x_row = h.row;
+        step->y = state->cell_writes_y && s + 1 == end ? y : NULL;
         layout->kernels->cell_forward(step);
         h = (struct rows){step->h_next, s->h_row};
-        c = step->c_next;
     } while (++s < end);
-    if (y && layout->readout == NONE) {
-        copy_outputs(state, h, (struct range){0, steps * state->batch}, y);
-    } else if (y) {
-        struct product *readout = &state->readout;
-        readout->a = readout_input(layout, c, h.at);
-        readout->c = y;
-        readout->row_end = steps * state->batch;
-        layout->kernels->product(readout);
+    return step;
+}
+
+/*
+ * The same of a single step of inference. They go from slot 0 to `away` and back: what they read and
+ * write stays near, no state is copied to the beginning when slots run out, and all but x and y is
+ * known before.
+ */
+static inline const struct cell_forward *forward_single(struct mlstm_state *state, const float *x,
+                                                        float *y)
+{
+    const struct layout *layout = state->layout;
+    const bool back = state->position > 0;
+    struct direction_state *s = state->directions, *top = s + layout->layers - 1;
+    s->single[back].x = x;
+    if (state->cell_writes_y)
+        top->single[back].y = y;
+    do
+        s->step(&s->single[back]);
+    while (s++ < top);
+    return &top->single[back];
+}
+
+/* y of the steps of a direct pass that their cells have not written. */
+static void direct_outputs(struct mlstm_state *state, const struct cell_forward *top, int32_t steps,
+                           float *y)
+{
+    const struct layout *layout = state->layout;
+    const int32_t rows = steps * state->batch;
+    if (layout->readout == NONE) {
+        const struct rows h = {top->h_next, state->directions[layout->layers - 1].h_row};
+        copy_outputs(state, h, (struct range){0, rows}, y);
+        return;
     }
+    struct product *readout = &state->readout;
+    readout->a = readout_input(layout, top->c_next, top->h_next);
+    readout->c = y;
+    readout->row_end = rows;
+    layout->kernels->product(readout);
+}
+
+INLINE void forward_direct(struct mlstm_state *state, const float *x, int32_t steps, bool single,
+                           float *y)
+{
+    const struct cell_forward *top =
+        single ? forward_single(state, x, y) : forward_layers(state, x, steps, y);
+    if (y && !state->cell_writes_y)
+        direct_outputs(state, top, steps, y);
+}
+
+/* Where denormals come in every pass, tries are many times slower than what they save. */
+#define PASSES_NOT_TRIED 65536
+
+/* forward_direct in the caller's floating-point mode; false where that may differ from our own. */
+INLINE bool try_direct(struct mlstm_state *state, const float *x, int32_t steps, bool single,
+                       float *y)
+{
+    const int64_t rows = steps * (int64_t)state->batch;
+    struct float_mode callers;
+    if (state->not_tried > 0) {
+        state->not_tried--;
+        return false;
+    }
+    if (rows > state->tried_rows || !float_mode_try(&callers))
+        return false;
+    forward_direct(state, x, steps, single, y);
+    if (y && !state->cell_writes_y && state->layout->readout != NONE)
+        float_mode_read(y, (size_t)rows * (size_t)state->outputs);
+    if (float_mode_keep(callers))
+        return true;
+    state->not_tried = PASSES_NOT_TRIED;
+    return false;
+}
+
+/* The same pass in our own mode, from the same x and state. */
+INLINE void direct(struct mlstm_state *state, const float *x, int32_t steps, bool single, float *y)
+{
+    const struct float_mode callers = float_mode_enter();
+    forward_direct(state, x, steps, single, y);
+    float_mode_leave(callers);
+}
+
+static APART void single_in_own_mode(struct mlstm_state *state, const float *x, float *y)
+{
+    direct(state, x, 1, true, y);
+}
+
+static APART mlstm_status step_single(struct mlstm_state *state, const float *x, float *y)
+{
+    if (state->position * (state->away - state->position) != 0) /* at neither: a single branch */
+        state_rewind(state, 0);
+    if (!try_direct(state, x, 1, true, y))
+        single_in_own_mode(state, x, y);
+    state->position = state->away - state->position;
+    return MLSTM_OK;
 }
 
 /* Writes x to the record, and gives where; or makes room where there is none, and gives NULL. */
@@ -270,24 +360,6 @@ static inline float *begin_pass(struct mlstm_state *state, const float *x, int32
     const size_t x_step = (size_t)state->batch * (size_t)state->inputs;
     float *recorded = state->x + (size_t)state->position * x_step;
     return memcpy(recorded, x, (size_t)steps * x_step * sizeof *x);
-}
-
-/*
- * Begins a direct pass; gives the slot that its first step writes. Single steps of a state for
- * inference go from slot 0 to `away` and back: what they read and write stays near, and no state has
- * to be copied to the beginning when slots run out.
- */
-static inline int32_t begin_direct(struct mlstm_state *state, const float *x, int32_t steps)
-{
-    if (state->window > 0 || steps > 1) {
-        begin_pass(state, x, steps);
-        return state->position + 1;
-    }
-    const int32_t next = state->away - state->position;
-    if (state->position * next == 0) /* at one of the two: a single branch */
-        return next;
-    state_rewind(state, 0);
-    return state->away;
 }
 
 /* As many steps as fit into a chunk. */
@@ -320,56 +392,27 @@ static APART void forward_chunks(struct forward_pass pass)
     }
 }
 
-/* Where denormals come in every pass, tries are many times slower than what they save. */
-#define PASSES_NOT_TRIED 65536
-
-/*
- * forward_direct in the caller's floating-point mode; false where that may differ from our own.
- * Then it is done again, from the same x and state.
- */
-static inline bool try_direct(struct mlstm_state *state, const float *x, int32_t steps,
-                              int32_t next, float *y)
-{
-    const int64_t rows = steps * (int64_t)state->batch;
-    struct float_mode callers;
-    if (state->not_tried > 0) {
-        state->not_tried--;
-        return false;
-    }
-    if (rows > state->tried_rows || !float_mode_try(&callers))
-        return false;
-    forward_direct(state, x, steps, next, y);
-    if (y && state->layout->readout != NONE)
-        float_mode_read(y, (size_t)rows * (size_t)state->outputs);
-    if (float_mode_keep(callers))
-        return true;
-    state->not_tried = PASSES_NOT_TRIED;
-    return false;
-}
-
-/*
- * All steps; always MLSTM_OK, so that public functions can end with it. It is written out in both:
- * with `steps` known to be 1 a call is shorter, and a small step is over in less than 30 ns.
- */
-static inline __attribute__((always_inline)) mlstm_status forward(const struct mlstm_stack *stack,
-                                                                  struct mlstm_state *state,
-                                                                  const float *x, int32_t steps,
-                                                                  float *y)
+/* All steps; always MLSTM_OK, so that public functions can end with it. */
+INLINE mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state *state,
+                            const float *x, int32_t steps, float *y)
 {
     if (steps * (int64_t)state->batch <= state->direct_rows) {
-        const int32_t next = begin_direct(state, x, steps);
-        if (!try_direct(state, x, steps, next, y)) {
-            const struct float_mode callers = float_mode_enter();
-            forward_direct(state, x, steps, next, y);
-            float_mode_leave(callers);
-        }
-        state->position = next + steps - 1;
+        begin_pass(state, x, steps);
+        if (!try_direct(state, x, steps, false, y))
+            direct(state, x, steps, false, y);
+        state->position += steps;
     } else {
         const struct float_mode callers = float_mode_enter();
         forward_chunks((struct forward_pass){stack, state, x, steps, y});
         float_mode_leave(callers);
     }
     return MLSTM_OK;
+}
+
+static APART mlstm_status step_window(const mlstm_stack *stack, mlstm_state *state, const float *x,
+                                      float *y)
+{
+    return forward(stack, state, x, 1, y);
 }
 
 mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,
@@ -379,13 +422,15 @@ mlstm_status mlstm_step_forward(const mlstm_stack *stack, mlstm_state *state, co
     REQUIRE_POINTER(state);
     REQUIRE_POINTER(x);
     REQUIRE_SAME_STACK(state, stack, "state is");
+    if (state->single)
+        return step_single(state, x, y);
     if (state->position >= state->step_end) {
         REQUIRE(!state->whole, MLSTM_ERROR_ORDER, "%s",
                 "a bidirectional layer reads whole windows, not steps");
         REQUIRE(false, MLSTM_ERROR_ORDER, "the window of %d steps is full: begin a new one",
                 state->window);
     }
-    return forward(stack, state, x, 1, y);
+    return step_window(stack, state, x, y);
 }
 
 mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const float *x,
@@ -402,5 +447,7 @@ mlstm_status mlstm_forward(const mlstm_stack *stack, mlstm_state *state, const f
     REQUIRE(!state->whole || state->position == 0, MLSTM_ERROR_ORDER,
             "a bidirectional layer reads whole windows, and %d steps of this one are recorded",
             state->position);
+    if (steps == 1 && state->single)
+        return step_single(state, x, y);
     return forward(stack, state, x, steps, y);
 }

@@ -77,6 +77,7 @@ void state_count_direct(struct mlstm_state *state)
     const int64_t most = state->chunk < state->alone_steps ? state->chunk : state->alone_steps;
     const int64_t rows = state->limited ? 0 : most * state->batch;
     state->direct_rows = rows < state->plain_rows ? (int32_t)rows : state->plain_rows;
+    state->single = state->window == 0 && state->batch <= state->direct_rows;
 }
 
 /*

@@ -32,6 +32,8 @@ struct direction_state {
     float *dc_final, *dh_final, *dc_carry, *dh_carry;
     /* What the forward kernel is given, but for what depends on the pass and the position. */
     struct cell_forward forward;
+    struct cell_forward single[2]; /* all of it, but x and y, for steps from slot 0 and back to it */
+    cell_forward_kernel *step;     /* computes those */
     /*
      * Of a special cell, NULL where it needs none. In a state for inference they hold one step, or
      * the panels one chunk.
@@ -75,11 +77,13 @@ struct mlstm_state {
     int32_t chunk;  /* steps that pass through all layers before the next ones do */
     int32_t position;
     int32_t step_end;                 /* the position from which on single steps are refused */
-    int32_t away;                     /* the other slot of direct single steps: see begin_direct */
+    int32_t away;                     /* the other slot of single steps: see step_single */
     size_t first_level, second_level; /* of a core's cache: bytes on which the arrays depend */
     int32_t plain_rows;  /* the most rows of a pass that needs nothing between its layers */
     int32_t direct_rows; /* and of one that is so now: see state_count_direct */
     int32_t alone_steps; /* the most of a pass that is too little work for several threads */
+    bool single;         /* so is a single step of inference */
+    bool cell_writes_y;  /* in a direct pass: y is h of the top layer, of one row */
     int32_t tried_rows;  /* the most rows of one that is tried in the caller's mode */
     int32_t not_tried;   /* passes that are not, before the next one is: see try_direct */
     bool rows_apart;     /* a forward pass computes each row from itself alone */

@@ -3,6 +3,7 @@
 /* The table of kernels that MLSTM_ISA names, against float64. */
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -294,8 +295,9 @@ static void outer_products(void **state)
 }
 
 /*
- * h and c of a stream: the same bits for panels one by one and two together, from either end or in
- * turns, by any thread, in steps or as a window, whether these read x or its product.
+ * h, y and c of a stream: the same bits for panels one by one and two together, from either end or in
+ * turns, by any thread, in steps or as a window, whether these read x or, of layers that may, its
+ * product, and from what does single steps alone.
  */
 static void check_stream(struct random *random, int32_t hidden)
 {
@@ -307,6 +309,7 @@ static void check_stream(struct random *random, int32_t hidden)
     float *x = random_array(random, (size_t)STEPS * INPUT);
     float *h[2] = {floats(slots + SLACK), floats(slots + SLACK)};
     float *c[2] = {floats(slots + SLACK), floats(slots + SLACK)};
+    float *y = floats((size_t)STEPS * (size_t)hidden);
     float *preact = floats((size_t)STEPS * 4 * row + SLACK);
     kernels_get()->product(&(struct product){
         .a = x,
@@ -324,9 +327,13 @@ static void check_stream(struct random *random, int32_t hidden)
         .row_end = STEPS,
         .panel_end = panels,
     });
-    for (int32_t way = 0; way < 64; way++) {
+    const int32_t few = kernels_get()->few_units;
+    const bool reads_x = hidden <= few && INPUT <= few;
+    for (int32_t way = 0; way < 128; way++) {
         const int32_t i = way > 0, steps = way & 16 ? STEPS : 1;
         const int32_t cut = way & 4 && steps == 1 ? panels / 2 : panels;
+        const bool alone = way & 64 && !(way & 32) && steps == 1 && cut == panels;
+        memset(y, 0, (size_t)STEPS * (size_t)hidden * sizeof *y);
         struct cell_forward s = {
             .batch = 1,
             .input = INPUT,
@@ -337,7 +344,7 @@ static void check_stream(struct random *random, int32_t hidden)
             .together = 1 + (way & 1),
             .row_end = 1,
             .kernel = kernel,
-            .x = way & 32 ? NULL : x,
+            .x = way & 32 && !reads_x ? NULL : x,
             .x_row = INPUT,
             .preact = preact,
             .preact_panel = (size_t)STEPS * 4 * (size_t)w,
@@ -345,10 +352,24 @@ static void check_stream(struct random *random, int32_t hidden)
             .h = h[i],
             .c_next = c[i] + row,
             .h_next = h[i] + row,
+            .y = y,
             .row = row,
             .forget_bias = 1,
         };
-        for (int32_t t = 0; t < STEPS; t += steps) {
+        for (int32_t t = 0; t < STEPS && alone; t++) {
+            struct cell_forward step = s;
+            step.step_end = 1;
+            step.panel_end = panels;
+            step.turn += t;
+            step.x += t * INPUT;
+            step.y += t * hidden;
+            step.c += (size_t)t * row;
+            step.h += (size_t)t * row;
+            step.c_next += (size_t)t * row;
+            step.h_next += (size_t)t * row;
+            kernels_get()->choose_step(&step)(&step);
+        }
+        for (int32_t t = 0; t < STEPS && !alone; t += steps) {
             s.step_begin = t;
             s.step_end = t + steps;
             s.panel_begin = 0;
@@ -360,9 +381,14 @@ static void check_stream(struct random *random, int32_t hidden)
         }
         assert_same_bits("h", h[i], h[0], slots);
         assert_same_bits("c", c[i], c[0], slots);
+        for (int32_t t = 0; t < STEPS; t++)
+            assert_same_bits("y", y + t * hidden, h[0] + (size_t)(t + 1) * row, (size_t)hidden);
+        memset(h[1], 0, slots * sizeof **h);
+        memset(c[1], 0, slots * sizeof **c);
     }
     test_free(kernel);
     test_free(x);
+    test_free(y);
     test_free(preact);
     for (int i = 0; i < 2; i++) {
         test_free(h[i]);
@@ -374,7 +400,7 @@ static void streams(void **state)
 {
     (void)state;
     struct random random = {6};
-    for (int32_t hidden = kernels_get()->width; hidden <= 70; hidden++)
+    for (int32_t hidden = kernels_get()->width / 2 + 1; hidden <= 70; hidden++)
         check_stream(&random, hidden);
 }
 

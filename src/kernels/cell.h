@@ -161,25 +161,34 @@ INLINE struct new_cell new_cell(const struct numbers *k, struct group a, vec c)
     return (struct new_cell){c, vtanh(c, k)};
 }
 
-/*
- * Writes c' and h' = tanh(c') * o for the units that begin at `here` in the arrays of this step, and
- * at `record` in `gates`.
- */
-INLINE void store_cell(const struct cell_forward *s, struct group a, struct new_cell n, size_t here,
-                       size_t record)
+/* Where the new state of a group goes, and what is recorded of it: gates are NULL where nothing is. */
+struct cell_out {
+    float *c, *h, *gates, *tanh_c;
+};
+
+/* For the units that begin at `here` in the arrays of all steps, and at `record` in `gates`. */
+INLINE struct cell_out cell_out(const struct cell_forward *s, size_t here, size_t record)
+{
+    return (struct cell_out){s->c_next + here, s->h_next + here,
+                             s->gates ? s->gates + record : NULL,
+                             s->gates ? s->tanh_c + here : NULL};
+}
+
+/* Gives h' = tanh(c') * o. */
+INLINE vec store_cell(struct cell_out out, struct group a, struct new_cell n)
 {
     const vec h = n.squashed * a.o;
     raise_denormal(h);
-    store(s->c_next + here, n.c);
-    store(s->h_next + here, h);
-    if (s->gates) {
-        float *gates = s->gates + record;
-        store(gates, a.i);
-        store(gates + W, a.j);
-        store(gates + 2 * W, a.f);
-        store(gates + 3 * W, a.o);
-        store(s->tanh_c + here, n.squashed);
+    store(out.c, n.c);
+    store(out.h, h);
+    if (out.gates) {
+        store(out.gates, a.i);
+        store(out.gates + W, a.j);
+        store(out.gates + 2 * W, a.f);
+        store(out.gates + 3 * W, a.o);
+        store(out.tanh_c, n.squashed);
     }
+    return h;
 }
 
 /*
@@ -197,8 +206,8 @@ INLINE void update_cells(const struct numbers *k, const struct cell_forward *s, 
         new[n] = new_cell(k, gates[n], load(s->c + here + (size_t)n * apart));
     UNROLL(8)
     for (int32_t n = 0; n < count; n++)
-        store_cell(s, gates[n], new[n], here + (size_t)n * apart,
-                   record + (size_t)n * record_apart);
+        store_cell(cell_out(s, here + (size_t)n * apart, record + (size_t)n * record_apart),
+                   gates[n], new[n]);
 }
 
 /*
@@ -302,28 +311,38 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
     UNROLL(8)
     for (size_t g = 0; g * group_rows < (size_t)rows; g++) {
         const struct group a = activate_group(k, rows, vectors, &sum, (int32_t)g, s->forget_bias);
-        store_cell(s, a, new_cell(k, a, c[g]), here + g * W, record + g * 4 * W);
+        const vec h =
+            store_cell(cell_out(s, here + g * W, record + g * 4 * W), a, new_cell(k, a, c[g]));
+        if (s->y)
+            store_first(s->y + (size_t)step * (size_t)s->hidden, h, s->hidden);
     }
 }
 #endif
+
+#define FEW_UNITS ((MANY_REGISTERS ? 2 : 1) * W)
 
 /*
  * A batch of one row, as in a stream, has few chains of additions to hide their latency. So even
  * and odd recurrent inputs may be added apart, and two panels go together. Where x has a chain of
  * its own too, it comes last in steps that go back. What is apart depends on the layer alone: steps
  * and windows, any number of threads and of panels that go together give the same bits.
+ *
+ * Loads take the time of a step whose weights are near, so all pointers are read once, before the
+ * first store; `once` is for a single step that reads x and records nothing.
  */
-INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart,
+INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart, bool once,
                                 const struct cell_forward *s, int32_t step, int32_t panel,
                                 bool back)
 {
-    const size_t panel_size = (size_t)(1 + s->input + s->hidden) * 4 * W;
+    const int32_t hidden = s->hidden;
+    const size_t panel_size = (size_t)(1 + s->input + hidden) * 4 * W;
     const float *kernel = s->kernel + (size_t)panel * panel_size;
     const float *recurrent = kernel + (size_t)(1 + s->input) * 4 * W;
+    const bool reads_x = once || s->x;
     const float *start =
-        s->x ? kernel : s->preact + (size_t)panel * s->preact_panel + (size_t)step * 4 * W;
-    const size_t start_panel = s->x ? panel_size : s->preact_panel;
-    const float *x = s->x ? s->x + (size_t)step * s->x_row : NULL;
+        reads_x ? kernel : s->preact + (size_t)panel * s->preact_panel + (size_t)step * 4 * W;
+    const size_t start_panel = reads_x ? panel_size : s->preact_panel;
+    const float *x = reads_x ? s->x + (size_t)step * s->x_row : NULL;
     const float *h = s->h + (size_t)step * s->row;
     vec sum[2][4], even[2][4], odd[2][4];
     UNROLL(2)
@@ -333,10 +352,12 @@ INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart,
             sum[p][v] = load(start + (size_t)p * start_panel + v * W);
             even[p][v] = odd[p][v] = splat(0.0f);
         }
-    const bool x_last = x && x_apart && back;
-    if (x && !x_last)
+    const bool x_last = reads_x && x_apart && back;
+    if (reads_x && odd_apart && !x_apart && s->input <= FEW_UNITS)
+        add_rows(panels, x, s->input, kernel + 4 * W, panel_size, sum, odd);
+    else if (reads_x && !x_last)
         add_rows(panels, x, s->input, kernel + 4 * W, panel_size, sum, sum);
-    add_rows(panels, h, s->hidden, recurrent, panel_size, x_apart ? even : sum,
+    add_rows(panels, h, hidden, recurrent, panel_size, x_apart ? even : sum,
              odd_apart ? odd : x_apart ? even : sum);
     if (x_last)
         add_rows(panels, x, s->input, kernel + 4 * W, panel_size, sum, sum);
@@ -350,13 +371,42 @@ INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart,
                 sum[p][v] += odd[p][v];
     const size_t here = (size_t)step * s->row + (size_t)panel * W;
     const size_t record = (size_t)panel * s->gates_panel + (size_t)step * 4 * W;
-    NUMBERS_HERE(k);
-    struct group gates[2];
+    struct cell_out out[2];
     UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
-        gates[p] =
-            activate(k, (struct group){sum[p][0], sum[p][1], sum[p][2], sum[p][3]}, s->forget_bias);
-    update_cells(k, s, panels, gates, here, W, record, s->gates_panel);
+        out[p] = once ? (struct cell_out){.c = s->c_next + here + (size_t)p * W,
+                                          .h = s->h_next + here + (size_t)p * W}
+                      : cell_out(s, here + (size_t)p * W, record + (size_t)p * s->gates_panel);
+    float *y = s->y ? s->y + (size_t)step * (size_t)hidden + (size_t)panel * W : NULL;
+    const int32_t left = hidden - panel * W;
+    NUMBERS_HERE(k);
+    /*
+     * tanh takes longest and comes first, but where two panels are all: what it looks up would not
+     * leave enough registers for the sigmoids of both.
+     */
+    const bool tanh_last = panels == 2 && !x_apart;
+    struct group gates[2];
+    UNROLL(2)
+    for (int32_t p = 0; p < panels; p++) {
+        if (!tanh_last)
+            gates[p].j = vtanh(sum[p][1], k);
+        gates[p].i = vsigmoid(sum[p][0], k);
+        gates[p].f = vsigmoid(sum[p][2] + splat(s->forget_bias), k);
+        gates[p].o = vsigmoid(sum[p][3], k);
+    }
+    UNROLL(2)
+    for (int32_t p = 0; p < panels && tanh_last; p++)
+        gates[p].j = vtanh(sum[p][1], k);
+    struct new_cell new[2];
+    UNROLL(2)
+    for (int32_t p = 0; p < panels; p++)
+        new[p] = new_cell(k, gates[p], load(s->c + here + (size_t)p * W));
+    UNROLL(2)
+    for (int32_t p = 0; p < panels; p++) {
+        const vec h_next = store_cell(out[p], gates[p], new[p]);
+        if (y)
+            store_columns(y + p * W, h_next, left - p * W);
+    }
 }
 
 /*
@@ -364,30 +414,45 @@ INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart,
  * they add up stays in registers.
  *
  * Few units have no more panels than may go together. Their even recurrent inputs go on with the
- * chain of x, odd ones have a chain of their own.
+ * chain of x, odd ones have a chain of their own, and odd inputs of x go to it, where x is as short;
+ * a product of x would add them otherwise, so layers that are as small never make one.
  */
-#define FEW_UNITS ((MANY_REGISTERS ? 2 : 1) * W)
+NOINLINE void cell_forward_step_one(const struct cell_forward *s)
+{
+    cell_forward_single(1, false, true, true, s, 0, 0, false);
+}
 
-NOINLINE void cell_forward_few_one(const struct cell_forward *s, int32_t begin, int32_t end,
-                                   int32_t panel)
+NOINLINE void cell_forward_panel(const struct cell_forward *s, int32_t begin, int32_t end,
+                                 int32_t panel)
 {
     for (int32_t step = begin; step < end; step++)
-        cell_forward_single(1, false, true, s, step, panel, false);
+        cell_forward_single(1, false, true, false, s, step, panel, false);
+}
+
+NOINLINE void cell_forward_few_one(const struct cell_forward *s)
+{
+    if (s->panel_begin < s->panel_end)
+        cell_forward_panel(s, s->step_begin, s->step_end, s->panel_begin);
 }
 
 #if MANY_REGISTERS
+NOINLINE void cell_forward_step_two(const struct cell_forward *s)
+{
+    cell_forward_single(2, false, true, true, s, 0, 0, false);
+}
+
 NOINLINE void cell_forward_few_two(const struct cell_forward *s)
 {
     for (int32_t step = s->step_begin; step < s->step_end; step++)
-        cell_forward_single(2, false, true, s, step, s->panel_begin, false);
+        cell_forward_single(2, false, true, false, s, step, 0, false);
 }
 
 NOINLINE void cell_forward_few_apart(const struct cell_forward *s)
 {
     for (int32_t step = s->step_begin; step < s->step_end; step++) {
         const bool back = goes_back(s, step);
-        cell_forward_few_one(s, step, step + 1, s->panel_begin + back);
-        cell_forward_few_one(s, step, step + 1, s->panel_begin + !back);
+        cell_forward_panel(s, step, step + 1, s->panel_begin + back);
+        cell_forward_panel(s, step, step + 1, s->panel_begin + !back);
     }
 }
 #endif
@@ -403,13 +468,13 @@ NOINLINE void cell_forward_few_apart(const struct cell_forward *s)
 NOINLINE void cell_forward_many_one(const struct cell_forward *s, int32_t step, int32_t panel,
                                     bool back)
 {
-    cell_forward_single(1, X_APART, ODD_APART, s, step, panel, back);
+    cell_forward_single(1, X_APART, ODD_APART, false, s, step, panel, back);
 }
 
 NOINLINE void cell_forward_many_two(const struct cell_forward *s, int32_t step, int32_t panel,
                                     bool back)
 {
-    cell_forward_single(2, X_APART, ODD_APART, s, step, panel, back);
+    cell_forward_single(2, X_APART, ODD_APART, false, s, step, panel, back);
 }
 
 /*
@@ -481,33 +546,40 @@ NOINLINE void cell_forward_wide(const struct cell_forward *s)
     }
 }
 
-static void cell_forward(const struct cell_forward *s)
+static cell_forward_kernel *choose_forward(const struct cell_forward *s)
 {
 #if W == 16
-    if (s->units == W / 4) {
-        cell_forward_quarters(s);
-        return;
-    }
+    if (s->units == W / 4)
+        return cell_forward_quarters;
 #endif
 #if W >= 8
-    if (s->units == W / 2) {
-        cell_forward_halves(s);
-        return;
-    }
+    if (s->units == W / 2)
+        return cell_forward_halves;
 #endif
-    const int32_t panels = s->panel_end - s->panel_begin;
     if (s->batch > 1)
-        cell_forward_wide(s);
-    else if (s->hidden > FEW_UNITS)
-        cell_forward_many(s);
-    else if (panels == 1)
-        cell_forward_few_one(s, s->step_begin, s->step_end, s->panel_begin);
+        return cell_forward_wide;
+    if (s->hidden > FEW_UNITS)
+        return cell_forward_many;
 #if MANY_REGISTERS
-    else if (panels == 2 && s->together == 2)
-        cell_forward_few_two(s);
-    else if (panels == 2)
-        cell_forward_few_apart(s);
+    if (s->panel_end - s->panel_begin == 2)
+        return s->together == 2 ? cell_forward_few_two : cell_forward_few_apart;
 #endif
+    return cell_forward_few_one;
+}
+
+static void cell_forward(const struct cell_forward *s)
+{
+    choose_forward(s)(s);
+}
+
+static cell_forward_kernel *choose_step(const struct cell_forward *s)
+{
+    cell_forward_kernel *const kernel = choose_forward(s);
+#if MANY_REGISTERS
+    if (kernel == cell_forward_few_two)
+        return cell_forward_step_two;
+#endif
+    return kernel == cell_forward_few_one ? cell_forward_step_one : kernel;
 }
 
 /*

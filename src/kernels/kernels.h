@@ -99,9 +99,12 @@ struct cell_forward {
     float *tanh_c; /* [steps, B, row]; NULL where nothing is recorded */
     const float *c, *h;     /* [steps, B, row] before each step, */
     float *c_next, *h_next; /* and after it: of several steps, these are the rows from the next on */
+    float *y; /* [steps, hidden], only of a batch of one: h after each step; NULL: not wanted */
     size_t row;
     float forget_bias;
 };
+
+typedef void cell_forward_kernel(const struct cell_forward *);
 
 /*
  * Consecutive steps of one layer, from step_end - 1 back to step_begin. What a step gets from the
@@ -238,9 +241,13 @@ struct rmsprop {
 struct kernels {
     const char *name;
     int32_t width; /* W */
+    /* A layer of no more units and inputs reads x in its steps, where the batch is one row. */
+    int32_t few_units;
     void (*product)(const struct product *);
     void (*outer)(const struct outer *);
-    void (*cell_forward)(const struct cell_forward *);
+    cell_forward_kernel *cell_forward;
+    /* What does a single step of inference that reads x, of all rows and panels, in less time. */
+    cell_forward_kernel *(*choose_step)(const struct cell_forward *);
     void (*cell_backward)(const struct cell_backward *);
     /*
      * out[c*out_row + r] = in[r*in_row + c] for `rows` and `columns` of in; columns are a multiple

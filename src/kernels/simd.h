@@ -98,6 +98,20 @@ INLINE vec load_first(const float *p, int32_t n)
 #endif
 }
 
+/* The columns that are left are a whole vector or fewer, or none. */
+INLINE vec load_columns(const float *p, int32_t columns)
+{
+    return columns >= W ? load(p) : load_first(p, columns < 0 ? 0 : columns);
+}
+
+INLINE void store_columns(float *p, vec v, int32_t columns)
+{
+    if (columns >= W)
+        store(p, v);
+    else if (columns > 0)
+        store_first(p, v, columns);
+}
+
 INLINE ivec bits(vec v)
 {
     return (ivec)v;

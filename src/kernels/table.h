@@ -20,9 +20,11 @@
 const struct kernels TABLE = {
     .name = NAME,
     .width = W,
+    .few_units = FEW_UNITS,
     .product = product,
     .outer = outer,
     .cell_forward = cell_forward,
+    .choose_step = choose_step,
     .cell_backward = cell_backward,
     .transpose = transpose,
     .pad_rows = pad_rows,

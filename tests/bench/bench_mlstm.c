@@ -240,16 +240,27 @@ static void echo(void)
     at = at + 1 < work->windows ? at + 1 : 0;
 }
 
+/* A loop for each, as what chooses between them would count in short units. */
 void bench_run(long count)
 {
-    while (count--) {
-        switch (kind) {
-        case BENCH_TRAIN: train(); break;
-        case BENCH_INFER: infer(); break;
-        case BENCH_STREAM: stream(); break;
-        case BENCH_ECHO: echo(); break;
-        case BENCH_SGEMM: break;
-        }
+    switch (kind) {
+    case BENCH_TRAIN:
+        while (count--)
+            train();
+        break;
+    case BENCH_INFER:
+        while (count--)
+            infer();
+        break;
+    case BENCH_STREAM:
+        while (count--)
+            stream();
+        break;
+    case BENCH_ECHO:
+        while (count--)
+            echo();
+        break;
+    case BENCH_SGEMM: break;
     }
 }
 
