@@ -319,6 +319,33 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
 }
 #endif
 
+/*
+ * With tables, of few units: tanh of one panel takes longest and comes first. Of two it comes last,
+ * as what it looks up would not leave enough registers for the sigmoids.
+ */
+INLINE void activate_panels(const struct numbers *k, int32_t panels, bool few, struct group *a,
+                            float forget_bias)
+{
+    if (W < 16 || !few) {
+        UNROLL(2)
+        for (int32_t p = 0; p < panels; p++)
+            a[p] = activate(k, a[p], forget_bias);
+        return;
+    }
+    if (panels == 1)
+        a[0].j = vtanh(a[0].j, k);
+    UNROLL(2)
+    for (int32_t p = 0; p < panels; p++) {
+        a[p].i = vsigmoid(a[p].i, k);
+        a[p].f = vsigmoid(a[p].f + splat(forget_bias), k);
+        a[p].o = vsigmoid(a[p].o, k);
+    }
+    if (panels == 2) {
+        a[0].j = vtanh(a[0].j, k);
+        a[1].j = vtanh(a[1].j, k);
+    }
+}
+
 #define FEW_UNITS ((MANY_REGISTERS ? 2 : 1) * W)
 
 /*
@@ -380,23 +407,11 @@ INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart, bo
     float *y = s->y ? s->y + (size_t)step * (size_t)hidden + (size_t)panel * W : NULL;
     const int32_t left = hidden - panel * W;
     NUMBERS_HERE(k);
-    /*
-     * tanh takes longest and comes first, but where two panels are all: what it looks up would not
-     * leave enough registers for the sigmoids of both.
-     */
-    const bool tanh_last = panels == 2 && !x_apart;
     struct group gates[2];
     UNROLL(2)
-    for (int32_t p = 0; p < panels; p++) {
-        if (!tanh_last)
-            gates[p].j = vtanh(sum[p][1], k);
-        gates[p].i = vsigmoid(sum[p][0], k);
-        gates[p].f = vsigmoid(sum[p][2] + splat(s->forget_bias), k);
-        gates[p].o = vsigmoid(sum[p][3], k);
-    }
-    UNROLL(2)
-    for (int32_t p = 0; p < panels && tanh_last; p++)
-        gates[p].j = vtanh(sum[p][1], k);
+    for (int32_t p = 0; p < panels; p++)
+        gates[p] = (struct group){sum[p][0], sum[p][1], sum[p][2], sum[p][3]};
+    activate_panels(k, panels, !x_apart, gates, s->forget_bias);
     struct new_cell new[2];
     UNROLL(2)
     for (int32_t p = 0; p < panels; p++)
