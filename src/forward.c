@@ -262,18 +262,16 @@ static inline const struct cell_forward *forward_layers(struct mlstm_state *stat
  * known before.
  */
 static inline const struct cell_forward *forward_single(struct mlstm_state *state, const float *x,
-                                                        float *y)
+                                                        int32_t single, float *y)
 {
-    const struct layout *layout = state->layout;
-    const bool back = state->position > 0;
-    struct direction_state *s = state->directions, *top = s + layout->layers - 1;
-    s->single[back].x = x;
+    struct direction_state *s = state->directions, *top = s + state->layout->layers - 1;
+    s->single[single].x = x;
     if (state->cell_writes_y)
-        top->single[back].y = y;
+        top->single[single].y = y;
     do
-        s->step(&s->single[back]);
+        s->step(&s->single[single]);
     while (s++ < top);
-    return &top->single[back];
+    return &top->single[single];
 }
 
 /* y of the steps of a direct pass that their cells have not written. */
@@ -294,11 +292,12 @@ static void direct_outputs(struct mlstm_state *state, const struct cell_forward 
     layout->kernels->product(readout);
 }
 
-INLINE void forward_direct(struct mlstm_state *state, const float *x, int32_t steps, bool single,
+/* `single` is which of those, or NONE. */
+INLINE void forward_direct(struct mlstm_state *state, const float *x, int32_t steps, int32_t single,
                            float *y)
 {
-    const struct cell_forward *top =
-        single ? forward_single(state, x, y) : forward_layers(state, x, steps, y);
+    const struct cell_forward *top = single == NONE ? forward_layers(state, x, steps, y)
+                                                    : forward_single(state, x, single, y);
     if (y && !state->cell_writes_y)
         direct_outputs(state, top, steps, y);
 }
@@ -307,7 +306,7 @@ INLINE void forward_direct(struct mlstm_state *state, const float *x, int32_t st
 #define PASSES_NOT_TRIED 65536
 
 /* forward_direct in the caller's floating-point mode; false where that may differ from our own. */
-INLINE bool try_direct(struct mlstm_state *state, const float *x, int32_t steps, bool single,
+INLINE bool try_direct(struct mlstm_state *state, const float *x, int32_t steps, int32_t single,
                        float *y)
 {
     const int64_t rows = steps * (int64_t)state->batch;
@@ -328,25 +327,31 @@ INLINE bool try_direct(struct mlstm_state *state, const float *x, int32_t steps,
 }
 
 /* The same pass in our own mode, from the same x and state. */
-INLINE void direct(struct mlstm_state *state, const float *x, int32_t steps, bool single, float *y)
+INLINE void direct(struct mlstm_state *state, const float *x, int32_t steps, int32_t single,
+                   float *y)
 {
     const struct float_mode callers = float_mode_enter();
     forward_direct(state, x, steps, single, y);
     float_mode_leave(callers);
 }
 
-static APART void single_in_own_mode(struct mlstm_state *state, const float *x, float *y)
+static APART void single_in_own_mode(struct mlstm_state *state, const float *x, int32_t single,
+                                     float *y)
 {
-    direct(state, x, 1, true, y);
+    direct(state, x, 1, single, y);
 }
 
 static APART mlstm_status step_single(struct mlstm_state *state, const float *x, float *y)
 {
-    if (state->position * (state->away - state->position) != 0) /* at neither: a single branch */
+    int32_t next = state->away - state->position;
+    if (state->position * next != 0) { /* at neither: a single branch */
         state_rewind(state, 0);
-    if (!try_direct(state, x, 1, true, y))
-        single_in_own_mode(state, x, y);
-    state->position = state->away - state->position;
+        next = state->away;
+    }
+    const int32_t back = next == 0;
+    if (!try_direct(state, x, 1, back, y))
+        single_in_own_mode(state, x, back, y);
+    state->position = next;
     return MLSTM_OK;
 }
 
@@ -398,8 +403,8 @@ INLINE mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state 
 {
     if (steps * (int64_t)state->batch <= state->direct_rows) {
         begin_pass(state, x, steps);
-        if (!try_direct(state, x, steps, false, y))
-            direct(state, x, steps, false, y);
+        if (!try_direct(state, x, steps, NONE, y))
+            direct(state, x, steps, NONE, y);
         state->position += steps;
     } else {
         const struct float_mode callers = float_mode_enter();
