@@ -292,7 +292,7 @@ static void direct_outputs(struct mlstm_state *state, const struct cell_forward 
     layout->kernels->product(readout);
 }
 
-/* `single` is which of those, or NONE. */
+/* `single`: 0 for the step from slot 0, 1 for the one back; NONE where steps are to be placed. */
 INLINE void forward_direct(struct mlstm_state *state, const float *x, int32_t steps, int32_t single,
                            float *y)
 {

@@ -32,7 +32,7 @@ struct direction_state {
     float *dc_final, *dh_final, *dc_carry, *dh_carry;
     /* What the forward kernel is given, but for what depends on the pass and the position. */
     struct cell_forward forward;
-    struct cell_forward single[2]; /* all of it, but x and y, for steps from slot 0 and back to it */
+    struct cell_forward single[2]; /* all but x and y of single steps from slot 0, and back to it */
     cell_forward_kernel *step;     /* computes those */
     /*
      * Of a special cell, NULL where it needs none. In a state for inference they hold one step, or
