@@ -191,6 +191,23 @@ INLINE vec store_cell(struct cell_out out, struct group a, struct new_cell n)
     return h;
 }
 
+/* The outputs that are left are W or fewer, or none. */
+INLINE void store_outputs(float *y, vec h, int32_t left)
+{
+#if W == 16
+    /* A masked store that reaches into a page which is not there takes 150 ns. */
+    const uintptr_t page = 4096;
+    if (left < W && (uintptr_t)y % page > page - sizeof h) {
+        float row[W];
+        store(row, h);
+        for (int32_t u = 0; u < left; u++)
+            y[u] = row[u];
+        return;
+    }
+#endif
+    store_columns(y, h, left);
+}
+
 /*
  * The cells of `count` groups, which lie `apart` floats from each other, and `record_apart` in
  * `gates`. All are made before the first is stored: after a store the compiler reads all numbers
@@ -314,7 +331,7 @@ INLINE void cell_forward_small_tile(int32_t rows, int32_t vectors, const struct 
         const vec h =
             store_cell(cell_out(s, here + g * W, record + g * 4 * W), a, new_cell(k, a, c[g]));
         if (s->y)
-            store_first(s->y + (size_t)step * (size_t)s->hidden, h, s->hidden);
+            store_outputs(s->y + (size_t)step * (size_t)s->hidden, h, s->hidden);
     }
 }
 #endif
@@ -420,7 +437,7 @@ INLINE void cell_forward_single(int32_t panels, bool x_apart, bool odd_apart, bo
     for (int32_t p = 0; p < panels; p++) {
         const vec h_next = store_cell(out[p], gates[p], new[p]);
         if (y)
-            store_columns(y + p * W, h_next, left - p * W);
+            store_outputs(y + p * W, h_next, left - p * W);
     }
 }
 
