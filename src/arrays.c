@@ -379,23 +379,17 @@ static void find_away(struct mlstm_state *state)
 /* Single steps of inference, from slot 0 to `away` and back. */
 static void place_single(const struct mlstm_state *state)
 {
-    const size_t away = (size_t)state->away;
     for (int32_t back = 0; back < 2; back++) {
-        const size_t from = back ? away : 0, to = away - from;
+        const int32_t at = back ? state->away : 0;
         const float *x = NULL;
         size_t x_row = (size_t)state->inputs;
         for (int32_t d = 0; d < state->layout->directions; d++) {
             struct direction_state *s = &state->directions[d];
             struct cell_forward *step = &s->single[back];
             *step = s->forward;
-            step->turn = back;
-            step->step_end = 1;
+            place_steps(step, s, at, state->away - at, 1);
             step->x = x;
             step->x_row = x_row;
-            step->c = s->c + from * s->slot;
-            step->h = s->h + from * s->h_slot;
-            step->c_next = s->c + to * s->slot;
-            step->h_next = s->h + to * s->h_slot;
             s->step = state->layout->kernels->choose_step(step);
             x = step->h_next;
             x_row = s->h_row;

@@ -104,23 +104,6 @@ static void clear_ended(const struct forward_pass *pass, const struct direction_
     worker_wait(worker);
 }
 
-/* Takes a kernel's steps to the position. */
-static inline void place(struct cell_forward *step, const struct direction_state *s,
-                         int32_t position, int32_t steps)
-{
-    const size_t at = (size_t)position;
-    step->turn = position;
-    step->step_end = steps;
-    step->c = s->c + at * s->slot;
-    step->h = s->h + at * s->h_slot;
-    step->c_next = s->c + (at + 1) * s->slot;
-    step->h_next = s->h + (at + 1) * s->h_slot;
-    if (s->gates) {
-        step->gates = s->gates + at * s->gates_step;
-        step->tanh_c = s->tanh_c + at * s->slot;
-    }
-}
-
 /* All steps of the chunk: x is read, h of the slots after the position is written. */
 static void forward_direction(const struct forward_pass *pass, int32_t direction, struct rows x,
                               struct worker *worker)
@@ -133,7 +116,7 @@ static void forward_direction(const struct forward_pass *pass, int32_t direction
         own = s->forward;
         step = &own;
     }
-    place(step, s, state->position, pass->steps);
+    place_steps(step, s, state->position, state->position + 1, pass->steps);
     step->y = NULL; /* a direct pass may have left one */
     if (pass->steps * state->batch <= s->fused_rows) {
         step->x = x.at;
@@ -246,7 +229,7 @@ static inline const struct cell_forward *forward_layers(struct mlstm_state *stat
     struct rows h = {x, (size_t)state->inputs};
     do {
         step = &s->forward;
-        place(step, s, state->position, steps);
+        place_steps(step, s, state->position, state->position + 1, steps);
         step->x = h.at;
         step->x_row = h.row;
         step->y = state->cell_writes_y && s + 1 == end ? y : NULL;
@@ -318,7 +301,7 @@ INLINE bool try_direct(struct mlstm_state *state, const float *x, int32_t steps,
     if (rows > state->tried_rows || !float_mode_try(&callers))
         return false;
     forward_direct(state, x, steps, single, y);
-    if (y && !state->cell_writes_y && state->layout->readout != NONE)
+    if (y && state->layout->readout != NONE)
         float_mode_read(y, (size_t)rows * (size_t)state->outputs);
     if (float_mode_keep(callers))
         return true;
@@ -327,18 +310,12 @@ INLINE bool try_direct(struct mlstm_state *state, const float *x, int32_t steps,
 }
 
 /* The same pass in our own mode, from the same x and state. */
-INLINE void direct(struct mlstm_state *state, const float *x, int32_t steps, int32_t single,
-                   float *y)
+static APART void direct_in_own_mode(struct mlstm_state *state, const float *x, int32_t steps,
+                                     int32_t single, float *y)
 {
     const struct float_mode callers = float_mode_enter();
     forward_direct(state, x, steps, single, y);
     float_mode_leave(callers);
-}
-
-static APART void single_in_own_mode(struct mlstm_state *state, const float *x, int32_t single,
-                                     float *y)
-{
-    direct(state, x, 1, single, y);
 }
 
 static APART mlstm_status step_single(struct mlstm_state *state, const float *x, float *y)
@@ -350,7 +327,7 @@ static APART mlstm_status step_single(struct mlstm_state *state, const float *x,
     }
     const int32_t back = next == 0;
     if (!try_direct(state, x, 1, back, y))
-        single_in_own_mode(state, x, back, y);
+        direct_in_own_mode(state, x, 1, back, y);
     state->position = next;
     return MLSTM_OK;
 }
@@ -404,7 +381,7 @@ INLINE mlstm_status forward(const struct mlstm_stack *stack, struct mlstm_state 
     if (steps * (int64_t)state->batch <= state->direct_rows) {
         begin_pass(state, x, steps);
         if (!try_direct(state, x, steps, NONE, y))
-            direct(state, x, steps, NONE, y);
+            direct_in_own_mode(state, x, steps, NONE, y);
         state->position += steps;
     } else {
         const struct float_mode callers = float_mode_enter();

@@ -48,6 +48,23 @@ struct direction_state {
     float *h_read;            /* [slots, B, h_row]: h as the kernel reads it */
 };
 
+/* Has a kernel's steps read slot `at`, and write `next` and those after it. */
+static inline void place_steps(struct cell_forward *step, const struct direction_state *s,
+                               int32_t at, int32_t next, int32_t steps)
+{
+    const size_t from = (size_t)at, to = (size_t)next;
+    step->turn = at;
+    step->step_end = steps;
+    step->c = s->c + from * s->slot;
+    step->h = s->h + from * s->h_slot;
+    step->c_next = s->c + to * s->slot;
+    step->h_next = s->h + to * s->h_slot;
+    if (s->gates) {
+        step->gates = s->gates + from * s->gates_step;
+        step->tanh_c = s->tanh_c + from * s->slot;
+    }
+}
+
 /* Arrays of one layer between its neighbours, [slots, B, ...]; NULL where it needs none. */
 struct junction {
     bool joined;   /* there is something to do: see junction.c */
